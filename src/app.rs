@@ -1,0 +1,145 @@
+//! The composition root: binds every socket, starts every plane, and ends them in order. Only this module sees
+//! all of them.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{self, Control};
+use crate::drain::{self, Drain, Stage, Trigger};
+use crate::proxy::{self, BindError};
+use crate::readiness::Readiness;
+use crate::sessions::Sessions;
+use crate::snapshot::{self, Reader};
+
+/// How often idle sessions are swept out of the index.
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Every socket bound, nothing served yet.
+#[derive(Debug)]
+pub struct Bound {
+    proxy: proxy::Bound,
+    admin: Option<std::net::TcpListener>,
+    clock: Clock,
+    sessions: Arc<Sessions>,
+    reader: Reader,
+    control_metrics: Arc<control::Metrics>,
+}
+
+/// Everything runs.
+#[derive(Debug)]
+pub struct Running {
+    trigger: Trigger,
+    drain: Drain,
+    proxy: proxy::Running,
+    admin: Option<JoinHandle<()>>,
+    sessions: Arc<Sessions>,
+    clock: Clock,
+}
+
+/// Binds every socket of the configuration.
+///
+/// # Errors
+/// The first address that cannot be listened on.
+pub fn bind(config: Config) -> Result<(Bound, Control), BindError> {
+    let clock = Clock::start();
+    let (publisher, reader) = snapshot::channel();
+    let control_metrics = Arc::<control::Metrics>::default();
+    let bound = Bound {
+        sessions: Arc::new(Sessions::new(config.proxy.limits.sessions, clock.millis())),
+        proxy: proxy::bind(config.proxy)?,
+        admin: config.admin.map(admin::bind).transpose()?,
+        clock,
+        reader,
+        control_metrics: Arc::clone(&control_metrics),
+    };
+    Ok((bound, Control::new(publisher, clock, control_metrics)))
+}
+
+impl Bound {
+    /// Where clients connect.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.proxy.addresses()
+    }
+
+    /// Where the admin API is.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves; the access log goes to `access_log`. Inside a tokio runtime, which sweeps the index.
+    ///
+    /// # Errors
+    /// If the system has no more threads.
+    pub fn serve(self, access_log: Box<dyn Write + Send>) -> std::io::Result<Running> {
+        let (trigger, drain) = drain::channel();
+        let proxy_metrics = Arc::<proxy::Metrics>::default();
+        let inputs = proxy::Inputs {
+            reader: self.reader.clone(),
+            sessions: Arc::clone(&self.sessions),
+            clock: self.clock,
+            metrics: Arc::clone(&proxy_metrics),
+            drain: drain.clone(),
+        };
+        let proxy = self.proxy.serve(&inputs, access_log)?;
+        let shown = admin::Inputs {
+            readiness: Readiness::new(self.reader.clone(), drain.clone()),
+            reader: self.reader,
+            sessions: Arc::clone(&self.sessions),
+            proxy: proxy_metrics,
+            held: proxy.held(),
+            control: self.control_metrics,
+            clock: self.clock,
+        };
+        let admin = self.admin.map(|listener| admin::serve(listener, shown, drain.clone())).transpose()?;
+        Ok(Running { trigger, drain, proxy, admin, sessions: self.sessions, clock: self.clock })
+    }
+}
+
+impl Running {
+    /// The index of live sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// Keeps the index swept until the end begins. Cancel safe.
+    pub async fn sweep(&self) {
+        let mut drain = self.drain.clone();
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                _ = every.tick() => self.sessions.sweep(self.clock.millis()),
+                () = drain.reached(Stage::Draining) => return,
+            }
+        }
+    }
+
+    /// Begins the end: nothing new is taken.
+    pub fn drain(&self) {
+        self.trigger.advance(Stage::Draining);
+    }
+
+    /// For whoever loses patience while somebody else waits in [`Running::join`].
+    #[must_use]
+    pub fn hurry(&self) -> Trigger {
+        self.trigger.clone()
+    }
+
+    /// Waits until every request under way has ended, or its time is over. Blocks the thread.
+    pub fn join(self) {
+        self.proxy.join();
+        self.trigger.advance(Stage::Ending);
+        if let Some(admin) = self.admin
+            && admin.join().is_err()
+        {
+            tracing::error!("the admin thread panicked");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The operator's verbs that end by themselves. Each writes to the `out` that it is given and says with which
+//! code the process ends; none of them serves requests.
+
+mod admin;
+mod check;
+mod keys;
+mod printed;
+mod sessions;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub use self::admin::AdminError;
+use crate::config::args::{KeysVerb, Tool};
+use crate::file::Problems;
+use crate::file::keys::RotateError;
+
+/// What kept a verb from doing its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that is not there, or not for us.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that cannot be made.
+    #[error("cannot write {}", .path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output.
+    #[error("cannot write the answer")]
+    Write(#[from] io::Error),
+    /// The running proxy.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// A key file that is none.
+    #[error("{} is no key file\n{}", .path.display(), .problems.render(&.path.to_string_lossy(), None).to_string().trim_end())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it. Nothing of its text.
+        problems: Problems,
+    },
+    /// A key file that takes no new key now.
+    #[error(transparent)]
+    Rotate(#[from] RotateError),
+    /// The operating system has no randomness for us.
+    #[error("there are no random bytes for a key")]
+    Random,
+}
+
+impl Error {
+    /// With which code the process ends.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(if matches!(self, Self::Read { .. }) { 2 } else { 1 })
+    }
+
+    /// What could be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Admin(AdminError::Unreachable { .. }) => Some(
+                "Is moorline running? It says at its start where its admin API listens.\n\
+                 If that is somewhere else: --admin http://ADDRESS:PORT, or MOORLINE_ADMIN.",
+            ),
+            Self::Admin(AdminError::Broken { .. } | AdminError::Refused { .. }) => {
+                Some("Is it the admin API, and not a listener for clients? It says at its start where each of them is.")
+            }
+            _ => None,
+        }
+    }
+
+    /// The error, what caused it and what could be done, for people.
+    ///
+    /// # Errors
+    /// If `out` cannot be written.
+    pub fn report(&self, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "moorline: {self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(out, ": {error}")?;
+            cause = error.source();
+        }
+        writeln!(out)?;
+        self.hint().iter().flat_map(|hint| hint.lines()).try_for_each(|line| writeln!(out, "  {line}"))
+    }
+
+    fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Read { path, source }
+    }
+
+    fn write_file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::WriteFile { path, source }
+    }
+}
+
+/// Does what the verb says; without one, says what could be done next.
+///
+/// # Errors
+/// If it could not be done. That nobody reads the answer to its end (`| head`) is none.
+pub async fn run(tool: Option<&Tool>, out: &mut impl Write) -> Result<ExitCode, Error> {
+    match dispatch(tool, out).await {
+        Err(Error::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        result => result,
+    }
+}
+
+async fn dispatch(tool: Option<&Tool>, out: &mut impl Write) -> Result<ExitCode, Error> {
+    match tool {
+        None => printed::next_steps(out),
+        Some(Tool::Check(args)) => check::run(args, io::stdin().lock(), out),
+        Some(Tool::Sessions(args)) => sessions::run(args, out).await,
+        Some(Tool::Keys(KeysVerb::New(args))) => keys::new(args, out),
+        Some(Tool::Keys(KeysVerb::Rotate(args))) => keys::rotate(args, out),
+        Some(Tool::Completions(args)) => printed::completions(args, out),
+        Some(Tool::Man(args)) => printed::man(args, out),
+        Some(Tool::Schema) => printed::schema(out),
+    }
+}

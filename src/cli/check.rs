@@ -1,0 +1,112 @@
+//! `moorline check`: what is wrong with a configuration file, and with the key file that it names.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::Error;
+use crate::config::args::{CheckArgs, Output};
+use crate::file::keys::KeyFile;
+use crate::file::{File, MAX_SIZE, Problem, Problems, Severity};
+
+/// The answer for programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    file: &'a str,
+    accepted: bool,
+    problems: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    file: &'a str,
+    severity: &'static str,
+    message: &'a str,
+    hint: Option<&'a str>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+/// A file and what is wrong with it.
+struct Checked {
+    name: String,
+    /// Unless it is secret.
+    text: Option<String>,
+    problems: Problems,
+}
+
+pub(super) fn run(args: &CheckArgs, stdin: impl Read, out: &mut impl Write) -> Result<ExitCode, Error> {
+    let (name, text) = if args.file == Path::new("-") {
+        ("<stdin>".to_owned(), read(stdin).map_err(Error::read(&args.file))?)
+    } else {
+        let file = std::fs::File::open(&args.file).map_err(Error::read(&args.file))?;
+        (args.file.display().to_string(), read(file).map_err(Error::read(&args.file))?)
+    };
+    let (keys, problems) = match File::parse(&text) {
+        Ok((file, problems)) => (file.session_keys.and_then(|keys| key_file(&args.file, &keys)), problems),
+        Err(problems) => (None, problems),
+    };
+    let mut checked = vec![Checked { name, text: Some(text), problems }];
+    checked.extend(keys);
+    let count = |severity| checked.iter().map(|checked| checked.problems.count(severity)).sum::<usize>();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    match args.output {
+        Output::Json => print_json(&checked, errors == 0, out)?,
+        Output::Text => print_text(&checked, errors, warnings, out)?,
+    }
+    Ok(ExitCode::from(u8::from(errors > 0 || args.strict && warnings > 0)))
+}
+
+/// One byte more than is taken shows that there is too much.
+fn read(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(MAX_SIZE as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The key file beside a configuration file. It may well be somewhere else only: that it is missing here is
+/// worth a warning, not more.
+fn key_file(config: &Path, keys: &Path) -> Option<Checked> {
+    let path = config.parent().unwrap_or(Path::new("")).join(keys);
+    let name = path.display().to_string();
+    let problems = match std::fs::File::open(&path).and_then(read) {
+        Ok(text) => KeyFile::parse(&text).err()?,
+        Err(error) => Problems::about_the_whole(Severity::Warning, format!("the key file cannot be read: {error}")),
+    };
+    Some(Checked { name, text: None, problems })
+}
+
+fn print_text(checked: &[Checked], errors: usize, warnings: usize, out: &mut impl Write) -> io::Result<()> {
+    for Checked { name, text, problems } in checked {
+        write!(out, "{}", problems.render(name, text.as_deref()))?;
+    }
+    let name = &checked[0].name;
+    let plural = |number: usize, what| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    match (errors, warnings) {
+        (0, 0) => writeln!(out, "{name}: ok"),
+        (0, _) => writeln!(out, "{name}: ok, with {}", plural(warnings, "warning")),
+        (_, 0) => writeln!(out, "{name}: {}", plural(errors, "error")),
+        _ => writeln!(out, "{name}: {}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}
+
+fn print_json(checked: &[Checked], accepted: bool, out: &mut impl Write) -> io::Result<()> {
+    let problems =
+        checked.iter().flat_map(|Checked { name, problems, .. }| problems.iter().map(|problem| listed(name, problem)));
+    let answer = Answer { file: &checked[0].name, accepted, problems: problems.collect() };
+    serde_json::to_writer_pretty(&mut *out, &answer)?;
+    writeln!(out)
+}
+
+fn listed<'a>(file: &'a str, problem: &'a Problem) -> Listed<'a> {
+    Listed {
+        file,
+        severity: problem.severity.as_str(),
+        message: &problem.message,
+        hint: problem.hint.as_deref(),
+        line: problem.place.map(|place| place.line),
+        column: problem.place.map(|place| place.column),
+    }
+}

@@ -1,0 +1,73 @@
+//! The control plane: what the operator wants → snapshots.
+//!
+//! There is one writer of snapshots, and this is where it lives. What it cannot make sense of changes nothing: the last
+//! good state serves on.
+
+pub mod file;
+pub mod keys;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::clock::{Clock, unix_seconds};
+use crate::file::{Drains, File};
+use crate::routing::KeyRing;
+use crate::routing::backend::DuplicateEndpoint;
+use crate::snapshot::Publisher;
+
+/// Turns files into snapshots, and remembers between them what a file does not say.
+#[derive(Debug)]
+pub struct Control {
+    publisher: Publisher,
+    clock: Clock,
+    drains: Drains,
+    metrics: Arc<Metrics>,
+}
+
+/// What became of the configuration.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// The generation that is in force.
+    pub generation: AtomicU64,
+    /// When it was published, in unix seconds.
+    pub published: AtomicU64,
+    /// Was the last attempt to change it a failure?
+    pub failing: AtomicBool,
+    /// Attempts that changed it.
+    pub reloads: AtomicU64,
+    /// Attempts that failed.
+    pub failures: AtomicU64,
+}
+
+impl Control {
+    /// A control plane that publishes here.
+    #[must_use]
+    pub fn new(publisher: Publisher, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self { publisher, clock, drains: Drains::default(), metrics }
+    }
+
+    /// Makes this file, with these keys, the state that is served. Returns its generation.
+    ///
+    /// # Errors
+    /// If two endpoints cannot be told apart; nothing has changed then.
+    pub fn publish(&mut self, file: &File, keys: Arc<KeyRing>) -> Result<u64, DuplicateEndpoint> {
+        let table = file.table(&keys, &mut self.drains, self.clock.millis())?;
+        let generation = self.publisher.publish(table, keys);
+        self.metrics.generation.store(generation, Ordering::Relaxed);
+        self.metrics.published.store(unix_seconds(), Ordering::Relaxed);
+        self.metrics.reloads.fetch_add(1, Ordering::Relaxed);
+        self.metrics.failing.store(false, Ordering::Relaxed);
+        Ok(generation)
+    }
+
+    /// Notes that the file says what is served already.
+    fn unchanged(&self) {
+        self.metrics.failing.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that a change could not be made.
+    fn failed(&self) {
+        self.metrics.failures.fetch_add(1, Ordering::Relaxed);
+        self.metrics.failing.store(true, Ordering::Relaxed);
+    }
+}

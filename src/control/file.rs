@@ -1,0 +1,191 @@
+//! The configuration file as the source of snapshots: read at the start, again when it changes, and on SIGHUP.
+//!
+//! ## Why the folder is watched and not the file
+//! Editors and Kubernetes do not write into a file, they put another one in its place. A watch on the file would
+//! go on looking at the one that was thrown away.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use super::Control;
+use super::keys::{self, KeysError};
+use crate::file::{File, MAX_SIZE, Problems};
+use crate::routing::KeyRing;
+use crate::routing::backend::DuplicateEndpoint;
+
+/// Several events for one change are the rule: after the first, so long is waited for the next,
+const QUIET: Duration = Duration::from_millis(50);
+/// and so long at most.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// A configuration that has been read, with its keys and its warnings.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub file: File,
+    /// The keys it names, or random ones.
+    pub keys: Arc<KeyRing>,
+    /// What is odd about it, ready to be shown; empty if nothing is.
+    pub warnings: String,
+}
+
+/// Why a configuration cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which one.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What is in it makes no sense.
+    #[error("{0}")]
+    Parse(String),
+    /// The keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Two endpoints are one.
+    #[error(transparent)]
+    Duplicate(#[from] DuplicateEndpoint),
+}
+
+/// Reads a configuration file and the key file that it names. `keys`: those to go on with if it names none.
+///
+/// # Errors
+/// Whatever is wrong, with line and caret.
+pub fn load(path: &Path, keys: Option<&Arc<KeyRing>>) -> Result<Loaded, LoadError> {
+    let name = path.display().to_string();
+    let text = read(path).map_err(|source| LoadError::Read { path: name.clone(), source })?;
+    let render = |problems: &Problems| problems.render(&name, Some(&text)).to_string();
+    let (file, warnings) = File::parse(&text).map_err(|problems| LoadError::Parse(render(&problems)))?;
+    let keys = match (&file.session_keys, keys) {
+        (Some(keys), _) => keys::read(&beside(path, keys))?,
+        (None, Some(known)) => Arc::clone(known),
+        (None, None) => keys::random()?,
+    };
+    let warnings = if warnings.is_empty() { String::new() } else { render(&warnings) };
+    Ok(Loaded { file, keys, warnings })
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    // One byte more than is allowed tells a file that is too long from one that just fits.
+    std::fs::File::open(path)?.take(MAX_SIZE as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A path as the file means it: relative to the folder the file is in.
+fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().map_or_else(|| path.to_path_buf(), |folder| folder.join(path))
+}
+
+/// Follows a file: publishes what becomes of it. Never returns; dropping it ends it.
+///
+/// # Errors
+/// If SIGHUP cannot be listened for.
+pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded) -> std::io::Result<()> {
+    let (tx, mut changes) = mpsc::channel(1);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut watcher = watcher(tx);
+    // What names no keys goes on with those that it began with.
+    let own_keys = last.file.session_keys.is_none().then(|| Arc::clone(&last.keys));
+    loop {
+        // Without a watcher the file is still read on SIGHUP.
+        if let Some(watcher) = &mut watcher {
+            watch_folders(watcher, &path, last.file.session_keys.as_deref());
+        }
+        change(&mut changes, &mut hangup).await;
+        let loaded = load(&path, own_keys.as_ref()).and_then(|loaded| {
+            let same = loaded.file == last.file && loaded.keys.fingerprint() == last.keys.fingerprint();
+            let generation = if same { None } else { Some(control.publish(&loaded.file, Arc::clone(&loaded.keys))?) };
+            Ok((loaded, generation))
+        });
+        match loaded {
+            Ok((loaded, Some(generation))) => {
+                tracing::info!(generation, path = %path.display(), "configuration reloaded");
+                report(&loaded, Some(&last.file));
+                last = loaded;
+            }
+            Ok((_, None)) => control.unchanged(),
+            Err(error) => {
+                control.failed();
+                tracing::error!("the configuration was not reloaded, the last good one serves on\n{error}");
+            }
+        }
+    }
+}
+
+/// Says what an operator should know about a configuration that is served, compared with the one before.
+pub fn report(loaded: &Loaded, before: Option<&File>) {
+    if !loaded.warnings.is_empty() {
+        tracing::warn!("the configuration has warnings\n{}", loaded.warnings);
+    }
+    let Some(before) = before else { return };
+    let now = &loaded.file;
+    for (what, changed) in [
+        ("listeners", now.listeners != before.listeners),
+        ("admin", now.admin != before.admin),
+        ("limits", now.limits != before.limits),
+        ("access_log", now.access_log != before.access_log),
+        ("workers", now.workers != before.workers),
+    ] {
+        if changed {
+            tracing::warn!("a change of `{what}` takes effect at the next start; everything else is in force");
+        }
+    }
+}
+
+/// Waits for a change or SIGHUP, and then until it is quiet.
+async fn change(changes: &mut mpsc::Receiver<()>, hangup: &mut Signal) {
+    tokio::select! {
+        Some(()) = changes.recv() => {}
+        _ = hangup.recv() => return,
+    }
+    let busy = Instant::now() + BUSY;
+    while Instant::now() < busy {
+        let quiet = (Instant::now() + QUIET).min(busy);
+        match timeout_at(quiet, changes.recv()).await {
+            Ok(Some(())) => {}
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+fn watcher(tx: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let handler = move |event: notify::Result<notify::Event>| {
+        // Our own reading is an event too.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            // A full channel has said already that something changed.
+            let _ = tx.try_send(());
+        }
+    };
+    notify::recommended_watcher(handler)
+        .inspect_err(
+            |error| tracing::warn!(%error, "the configuration file cannot be watched: send SIGHUP after a change"),
+        )
+        .ok()
+}
+
+/// Watches the folders of the file and of its keys; a folder that is watched already stays so.
+fn watch_folders(watcher: &mut RecommendedWatcher, path: &Path, keys: Option<&Path>) {
+    let files = std::iter::once(path.to_path_buf()).chain(keys.map(|keys| beside(path, keys)));
+    let folders: BTreeSet<PathBuf> = files
+        .filter_map(|file| file.parent().map(Path::to_path_buf))
+        .map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder })
+        .collect();
+    for folder in folders {
+        if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+            tracing::warn!(%error, folder = %folder.display(), "changes in this folder go unnoticed: send SIGHUP");
+        }
+    }
+}

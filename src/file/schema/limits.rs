@@ -1,0 +1,67 @@
+//! `limits:`
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::At;
+use super::text::{Count, Duration, Size};
+
+/// Bounds on time and resources. Those that are not named keep their defaults.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "limits, as in { idle: 75s, head_size: 64KiB }")]
+pub struct Limits {
+    /// A client that has connected sends its first byte within this time.
+    #[schemars(with = "Option<Duration>")]
+    pub first_byte: Option<At<String>>,
+    /// A request head is complete within this time from its first byte.
+    #[schemars(with = "Option<Duration>")]
+    pub head: Option<At<String>>,
+    /// An idle keep-alive connection of a client is closed after this time.
+    #[schemars(with = "Option<Duration>")]
+    pub idle: Option<At<String>>,
+    /// A body, either way, makes some progress within this time.
+    #[schemars(with = "Option<Duration>")]
+    pub body: Option<At<String>>,
+    /// A connection to an endpoint is made within this time.
+    #[schemars(with = "Option<Duration>")]
+    pub connect: Option<At<String>>,
+    /// An endpoint sends its response head within this time.
+    #[schemars(with = "Option<Duration>")]
+    pub response_head: Option<At<String>>,
+    /// An idle connection to an endpoint is closed after this time; it should be less than the endpoint's own limit.
+    #[schemars(with = "Option<Duration>")]
+    pub upstream_idle: Option<At<String>>,
+    /// When an endpoint's host swallows what is sent, its connections are given up after this time.
+    #[schemars(with = "Option<Duration>")]
+    pub upstream_user_timeout: Option<At<String>>,
+    /// On SIGTERM, requests under way may take this long to end.
+    #[schemars(with = "Option<Duration>")]
+    pub shutdown: Option<At<String>>,
+    /// The largest request head; more is answered with 431.
+    #[schemars(with = "Option<Size>")]
+    pub head_size: Option<At<String>>,
+    /// The longest request target; more is answered with 414.
+    #[schemars(with = "Option<Size>")]
+    pub target_size: Option<At<String>>,
+    /// Client connections at a time, in all.
+    #[schemars(with = "Option<Count>")]
+    pub connections: Option<At<String>>,
+    /// Connections to one endpoint at a time, in all; what comes on top is answered with 503.
+    #[schemars(with = "Option<Count>")]
+    pub upstream_connections: Option<At<String>>,
+    /// Idle connections kept to one endpoint, in all.
+    #[schemars(with = "Option<Count>")]
+    pub upstream_idle_connections: Option<At<String>>,
+    /// Requests that wait for one endpoint at a time.
+    #[schemars(with = "Option<Count>")]
+    pub held_per_endpoint: Option<At<String>>,
+    /// Requests of one session that wait at a time.
+    #[schemars(with = "Option<Count>")]
+    pub held_per_session: Option<At<String>>,
+    /// Requests that wait at a time, in all.
+    #[schemars(with = "Option<Count>")]
+    pub held: Option<At<String>>,
+    /// Live sessions that are remembered; beyond it the least recently seen goes first.
+    #[schemars(with = "Option<Count>")]
+    pub sessions: Option<At<String>>,
+}

@@ -1,0 +1,71 @@
+//! Every limit of the proxy, with its default and the reason for it. What has no row here has no bound
+//! that an operator can set.
+
+use std::time::Duration;
+
+/// Bounds on time and resources. All of them hold for every connection and request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A client that has connected sends its first byte within this time.
+    pub first_byte: Duration,
+    /// A request head is complete within this time from its first byte.
+    pub head: Duration,
+    /// An idle keep-alive connection of a client is closed after this time.
+    pub idle: Duration,
+    /// A body, either way, makes some progress within this time.
+    pub body: Duration,
+    /// A connection to an endpoint is made within this time: a dead pod's address does not refuse, it swallows.
+    pub connect: Duration,
+    /// An endpoint sends its response head within this time.
+    pub response_head: Duration,
+    /// An idle connection to an endpoint is closed after this time: less than the 5 s after which common
+    /// servers close theirs, so that it is us who close.
+    pub upstream_idle: Duration,
+    /// When an endpoint's host swallows what we send, its connections are given up after this time.
+    pub upstream_user_timeout: Duration,
+    /// On SIGTERM, requests under way may take this long to end.
+    pub shutdown: Duration,
+    /// The largest request head in bytes; more is answered with 431.
+    pub head_size: usize,
+    /// The longest request target in bytes; more is answered with 414.
+    pub target_size: usize,
+    /// Client connections at a time, in all.
+    pub connections: usize,
+    /// Connections to one endpoint at a time, in all; what comes on top is answered with 503.
+    pub upstream_connections: usize,
+    /// Idle connections kept to one endpoint, in all.
+    pub upstream_idle_connections: usize,
+    /// Requests that wait for one endpoint at a time.
+    pub held_per_endpoint: usize,
+    /// Requests of one session that wait at a time.
+    pub held_per_session: usize,
+    /// Requests that wait at a time, in all.
+    pub held: usize,
+    /// Live sessions that are remembered; beyond it the least recently seen goes first.
+    pub sessions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(10),
+            head: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+            body: Duration::from_secs(60),
+            connect: Duration::from_secs(1),
+            response_head: Duration::from_secs(60),
+            upstream_idle: Duration::from_secs(4),
+            upstream_user_timeout: Duration::from_secs(3),
+            shutdown: Duration::from_secs(30),
+            head_size: 64 * 1024,
+            target_size: 16 * 1024,
+            connections: 20_000,
+            upstream_connections: 1024,
+            upstream_idle_connections: 128,
+            held_per_endpoint: 256,
+            held_per_session: 6,
+            held: 4096,
+            sessions: 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The data plane: bytes in, a decision, bytes out.
+//!
+//! A worker is a thread with a runtime of its own ([`worker`]); the kernel shares connections out among their sockets
+//! ([`listener`]). A connection ([`connection`]) reads requests, each goes through [`forward`], which asks
+//! [`crate::routing`] where it goes and [`upstream`] for a connection to there.
+//!
+//! It knows nothing of files or clusters: what it routes by comes in as snapshots.
+
+mod access_log;
+mod body;
+mod client;
+mod connection;
+mod error;
+mod exchange;
+mod forward;
+mod headers;
+mod health;
+mod held;
+mod listener;
+mod metrics;
+mod retry;
+mod session;
+mod upstream;
+mod watch;
+mod worker;
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+
+use ipnet::IpNet;
+use tokio::runtime;
+
+pub use self::access_log::Format;
+use self::held::Held;
+pub use self::listener::Config as Listener;
+pub use self::metrics::{Histogram, Metrics, Totals};
+use self::upstream::{Registry, Upstreams};
+use self::worker::Worker;
+use crate::clock::Clock;
+use crate::drain::Drain;
+use crate::limits::Limits;
+use crate::sessions::Sessions;
+use crate::snapshot::Reader;
+
+/// What the data plane is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// How many threads serve them.
+    pub workers: usize,
+    /// Bounds on time and resources.
+    pub limits: Limits,
+    /// How requests are logged.
+    pub access_log: Format,
+}
+
+/// What the data plane shares with the others.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// Where snapshots come from.
+    pub reader: Reader,
+    /// The index of live sessions.
+    pub sessions: Arc<Sessions>,
+    /// The time.
+    pub clock: Clock,
+    /// Where counters are added up.
+    pub metrics: Arc<Metrics>,
+    /// When to stop.
+    pub drain: Drain,
+}
+
+/// Listening sockets on which nobody serves yet.
+#[derive(Debug)]
+pub struct Bound {
+    config: Config,
+    listeners: Vec<(SocketAddr, Vec<TcpListener>)>,
+}
+
+/// A data plane that serves.
+#[derive(Debug)]
+pub struct Running {
+    workers: Vec<JoinHandle<()>>,
+    log: Option<JoinHandle<()>>,
+    held: Arc<Held>,
+}
+
+/// How many requests wait for their endpoint, to be asked at any time.
+#[derive(Clone, Debug)]
+pub struct HeldRequests(Arc<Held>);
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {}", explain(.source))]
+pub struct BindError {
+    /// Which one.
+    pub address: SocketAddr,
+    /// What the system says.
+    #[source]
+    pub source: io::Error,
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there already".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need the capability CAP_NET_BIND_SERVICE".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Binds every listener, for every worker. Nothing is served yet.
+///
+/// # Errors
+/// The first address that cannot be listened on.
+pub fn bind(config: Config) -> Result<Bound, BindError> {
+    let listeners = config
+        .listeners
+        .iter()
+        .map(|listener| {
+            let address = listener.address;
+            listener::bind(address, config.workers).map_err(|source| BindError { address, source })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Bound { config, listeners })
+}
+
+impl Bound {
+    /// Where clients connect, with the ports that were free for port 0.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Serves, with the access log going to `output`.
+    ///
+    /// # Errors
+    /// If the system has no more threads.
+    pub fn serve(self, inputs: &Inputs, output: Box<dyn Write + Send>) -> io::Result<Running> {
+        let (writer, log) = match self.config.access_log {
+            Format::Off => (None, None),
+            _ => access_log::start(output).map(|(writer, log)| (Some(writer), Some(log)))?,
+        };
+        let Config { listeners, workers, limits, access_log } = self.config;
+        let (held, registry, connections) = <(Arc<Held>, Arc<Registry>, Arc<AtomicUsize>)>::default();
+        let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
+        let mut threads = Vec::new();
+        for number in 0..workers {
+            let mine = sockets
+                .iter_mut()
+                .zip(&listeners)
+                .filter_map(|(sockets, config)| Some((sockets.next()?, config.trusted_proxies.clone())));
+            let seed = Seed {
+                inputs: inputs.clone(),
+                limits: limits.clone(),
+                workers,
+                format: access_log,
+                writer: writer.clone(),
+                held: Arc::clone(&held),
+                registry: Arc::clone(&registry),
+                connections: Arc::clone(&connections),
+                listeners: mine.collect(),
+            };
+            let name = format!("proxy-{number}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || seed.grow())?);
+        }
+        Ok(Running { workers: threads, log, held })
+    }
+}
+
+/// What a worker's thread is given; the rest it makes itself, since it never leaves the thread.
+struct Seed {
+    inputs: Inputs,
+    limits: Limits,
+    workers: usize,
+    format: Format,
+    writer: Option<SyncSender<String>>,
+    held: Arc<Held>,
+    registry: Arc<Registry>,
+    connections: Arc<AtomicUsize>,
+    listeners: Vec<(TcpListener, Vec<IpNet>)>,
+}
+
+impl Seed {
+    fn grow(self) {
+        let runtime =
+            match runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default()) {
+                Ok(runtime) => runtime,
+                Err(error) => return tracing::error!(%error, "a worker cannot start"),
+            };
+        let metrics = self.inputs.metrics.worker();
+        let log = access_log::AccessLog::new(self.format, self.writer, Arc::clone(&metrics));
+        let sessions = Arc::clone(&self.inputs.sessions);
+        let upstreams = Upstreams::new(self.registry, sessions, Arc::clone(&metrics), &self.limits, self.workers);
+        let inputs = worker::Inputs {
+            limits: self.limits,
+            clock: self.inputs.clock,
+            sessions: self.inputs.sessions,
+            held: self.held,
+            connections: self.connections,
+            reader: self.inputs.reader,
+            metrics,
+        };
+        let listeners = self
+            .listeners
+            .into_iter()
+            .map(|(socket, trusted)| listener::Listener { socket, trusted: trusted.into() })
+            .collect();
+        let drain = self.inputs.drain;
+        runtime.block_on(async move {
+            let worker: Rc<Worker> = Worker::new(inputs, upstreams, log);
+            worker.run(listeners, drain).await;
+        });
+    }
+}
+
+impl Running {
+    /// How many requests wait for their endpoint.
+    #[must_use]
+    pub fn held(&self) -> HeldRequests {
+        HeldRequests(Arc::clone(&self.held))
+    }
+
+    /// Waits until every worker has ended, which they do once the drain has been called for, and the access log is
+    /// written. Blocks the thread.
+    pub fn join(self) {
+        for thread in self.workers.into_iter().chain(self.log) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the proxy panicked");
+            }
+        }
+    }
+}
+
+impl HeldRequests {
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.count()
+    }
+}

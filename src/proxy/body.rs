@@ -1,0 +1,169 @@
+//! Bodies on their way through: frame by frame, never more than one in hand, so that a slow reader slows
+//! the writer and nothing piles up here.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::client::Client;
+use super::exchange::Exchange;
+use super::headers;
+use super::upstream::{Connection, InFlight};
+
+/// The body of a request, on its way to an endpoint.
+#[derive(Debug)]
+pub(crate) struct RequestBody(Option<Upload>);
+
+#[derive(Debug)]
+struct Upload {
+    incoming: Incoming,
+    client: Rc<Client>,
+}
+
+/// The body of a response, on its way to a client. When it is gone, so is the exchange it belongs to.
+#[derive(Debug)]
+pub(crate) struct ResponseBody {
+    source: Source,
+    exchange: Exchange,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Ours.
+    Own(Option<Bytes>),
+    /// An endpoint's. The connection is there until the body has come to its end.
+    Upstream { incoming: Incoming, connection: Option<Box<Connection>>, upstream: InFlight },
+}
+
+impl RequestBody {
+    /// The body that a client sends.
+    pub(super) fn new(incoming: Incoming, client: &Rc<Client>) -> Self {
+        if incoming.is_end_stream() {
+            return Self::empty();
+        }
+        Self(Some(Upload { incoming, client: Rc::clone(client) }))
+    }
+
+    /// No body.
+    pub(super) fn empty() -> Self {
+        Self(None)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(upload) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut upload.incoming).poll_frame(cx));
+        upload.client.uploaded(frame.is_some());
+        Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|upload| upload.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |upload| upload.incoming.size_hint())
+    }
+}
+
+impl ResponseBody {
+    /// A body of our own.
+    pub(super) fn own(bytes: Bytes, exchange: Exchange) -> Self {
+        Self { source: Source::Own((!bytes.is_empty()).then_some(bytes)), exchange }
+    }
+
+    /// The body that an endpoint sends over this connection.
+    pub(super) fn upstream(
+        incoming: Incoming,
+        connection: Box<Connection>,
+        upstream: InFlight,
+        exchange: Exchange,
+    ) -> Self {
+        let mut body = Self { source: Source::Upstream { incoming, connection: Some(connection), upstream }, exchange };
+        if body.is_end_stream() {
+            body.give_back(&mut Context::from_waker(std::task::Waker::noop()));
+        }
+        body
+    }
+
+    /// The body has come to its end: the connection may serve another request.
+    fn give_back(&mut self, cx: &mut Context<'_>) {
+        if let Source::Upstream { connection, upstream, .. } = &mut self.source
+            && let Some(mut connection) = connection.take()
+            && connection.is_usable(cx)
+        {
+            self.exchange.give_back(upstream, connection);
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = &mut *self;
+        let (incoming, connection) = match &mut this.source {
+            Source::Own(bytes) => {
+                let bytes = bytes.take();
+                this.exchange.sent(bytes.as_ref().map_or(0, Bytes::len));
+                return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
+            }
+            Source::Upstream { incoming, connection, .. } => (incoming, connection),
+        };
+        // What has arrived already costs no turn of the connection; what has not needs one.
+        let mut frame = Pin::new(&mut *incoming).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(connection) = connection
+        {
+            connection.drive(cx);
+            frame = Pin::new(&mut *incoming).poll_frame(cx);
+        }
+        let frame = ready!(frame);
+        this.exchange.sent(frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len));
+        match &frame {
+            Some(Err(error)) => this.exchange.broke(error),
+            Some(Ok(_)) if !incoming.is_end_stream() => {}
+            _ => this.give_back(cx),
+        }
+        Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(bytes) => bytes.is_none(),
+            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Source::Upstream { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+/// Trailers that could change what the head has said do not pass.
+fn without_odd_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => {
+            let kept: HeaderMap = trailers
+                .iter()
+                .filter(|(name, _)| headers::is_allowed_trailer(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+            Frame::trailers(kept)
+        }
+        Err(frame) => frame,
+    }
+}

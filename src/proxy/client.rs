@@ -1,0 +1,130 @@
+//! What is known about a client's connection for as long as it lasts.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderValue};
+
+use super::headers::{self, Peer};
+use super::session::Memory;
+use super::watch::{Phase, Watch};
+use super::worker::Worker;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(super) worker: Rc<Worker>,
+    pub(super) watch: Rc<Watch>,
+    pub(super) address: IpAddr,
+    pub(super) memory: RefCell<Memory>,
+    peer: Peer,
+    /// The address as a header value.
+    address_value: HeaderValue,
+    /// The `Forwarded` of the last request, and the host it was made for.
+    forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
+}
+
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+
+impl Client {
+    pub(super) fn new(worker: Rc<Worker>, watch: Rc<Watch>, address: SocketAddr, peer: Peer) -> Rc<Self> {
+        // An IPv4 client of a dual-stack socket is an IPv4 client.
+        let address = address.ip().to_canonical();
+        // The text of an address is a header value.
+        let address_value =
+            HeaderValue::try_from(address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Rc::new(Self {
+            worker,
+            watch,
+            address,
+            memory: RefCell::default(),
+            peer,
+            address_value,
+            forwarded: RefCell::default(),
+        })
+    }
+
+    /// Was the client's own connection TLS, as far as we may believe it?
+    pub(super) fn is_tls(&self, headers: &HeaderMap) -> bool {
+        self.peer == Peer::Trusted
+            && headers
+                .get(headers::FORWARDED_PROTO)
+                .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+    }
+
+    /// Makes a client's head into the one that the endpoint gets: what is not to pass goes, who asked is added.
+    pub(super) fn rewrite(&self, headers: &mut HeaderMap, host: Option<&HeaderValue>) {
+        headers::clean_request(headers, self.peer);
+        let trusted = self.peer == Peer::Trusted;
+        let forwarded = self.forwarded(host);
+        if !trusted {
+            headers.insert(headers::FORWARDED_FOR, self.address_value.clone());
+            headers.insert(headers::REAL_IP, self.address_value.clone());
+            headers.insert(headers::FORWARDED_PROTO, HTTP);
+            if let Some(host) = host {
+                headers.insert(headers::FORWARDED_HOST, host.clone());
+            }
+            headers.extend(forwarded.map(|value| (http::header::FORWARDED, value)));
+            return;
+        }
+        let list = headers::appended(headers.get(headers::FORWARDED_FOR), &self.address_value);
+        headers.insert(headers::FORWARDED_FOR, list);
+        headers.entry(headers::REAL_IP).or_insert_with(|| self.address_value.clone());
+        headers.entry(headers::FORWARDED_PROTO).or_insert(HTTP);
+        if let Some(host) = host {
+            headers.entry(headers::FORWARDED_HOST).or_insert_with(|| host.clone());
+        }
+        if let Some(value) = forwarded {
+            let list = headers::appended(headers.get(http::header::FORWARDED), &value);
+            headers.insert(http::header::FORWARDED, list);
+        }
+    }
+
+    /// The request's id, and a `traceparent` for it unless it has one. What a client sends goes on if it is
+    /// sound. A trace that begins here is marked as sampled: an application that follows its parent's choice,
+    /// as OpenTelemetry's do by default, would record nothing otherwise.
+    pub(super) fn identify(&self, headers: &HeaderMap) -> (HeaderValue, Option<HeaderValue>) {
+        let sent = headers.get(headers::REQUEST_ID).filter(|id| headers::is_request_id(id));
+        let traced = headers.get(headers::TRACEPARENT).is_some_and(headers::is_traceparent);
+        if let (Some(id), true) = (sent, traced) {
+            return (id.clone(), None);
+        }
+        let (trace, span) = {
+            let mut rng = self.worker.rng.borrow_mut();
+            (rng.u128(1..), rng.u64(1..))
+        };
+        // Both values lie in one allocation.
+        let parent = Bytes::from(format!("00-{trace:032x}-{span:016x}-01"));
+        // Digits and dashes are header values.
+        let value = |bytes: Bytes| HeaderValue::from_maybe_shared(bytes).unwrap_or(HeaderValue::from_static("-"));
+        let id = sent.cloned().unwrap_or_else(|| value(parent.slice(3..35)));
+        (id, (!traced).then(|| value(parent)))
+    }
+
+    /// The same for all requests to one host: made once.
+    fn forwarded(&self, host: Option<&HeaderValue>) -> Option<HeaderValue> {
+        let Some(host) = host else { return headers::forwarded(self.address, None, "http") };
+        let mut last = self.forwarded.borrow_mut();
+        if let Some((known, value)) = &*last
+            && known == host
+        {
+            return Some(value.clone());
+        }
+        let value = headers::forwarded(self.address, Some(host), "http")?;
+        *last = Some((host.clone(), value.clone()));
+        Some(value)
+    }
+
+    /// A part of the request's body has passed, or its end.
+    pub(super) fn uploaded(&self, more: bool) {
+        let (limits, now) = (&self.worker.limits, self.worker.coarse());
+        match self.watch.phase() {
+            Phase::Upload if more => self.watch.extend(now.plus(limits.body)),
+            Phase::Upload => self.watch.enter(Phase::ResponseHead, now.plus(limits.response_head)),
+            // The endpoint answered before the client had sent everything.
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A client's connection from its first byte to its last.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::client::Client;
+use super::forward;
+use super::headers::Peer;
+use super::watch::{Phase, Watch};
+use super::worker::Worker;
+
+/// Serves one connection until either side ends it, or a time limit does.
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Peer) {
+    let _open = Open(&worker);
+    let watch = worker.watches.add(&worker.limits, worker.clock.millis());
+    let socket = Socket { stream, watch: Rc::clone(&watch), worker: Rc::clone(&worker) };
+    let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust);
+    let service = service_fn(|request| forward::handle(Rc::clone(&client), request));
+    let mut http = pin!(
+        hyper::server::conn::http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(worker.limits.head_size.max(8192))
+            .serve_connection(TokioIo::new(socket), service)
+    );
+    let mut told = false;
+    let ended = poll_fn(|cx| {
+        watch.register(cx);
+        if watch.is_expired() && !answers_itself(watch.phase()) {
+            return Poll::Ready(Ok(()));
+        }
+        if watch.is_closing() && !told {
+            told = true;
+            http.as_mut().graceful_shutdown();
+        }
+        http.as_mut().poll(cx)
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, %peer, "connection ended");
+    }
+}
+
+/// In these states somebody is waiting for an answer, which says that the time is over.
+fn answers_itself(phase: Phase) -> bool {
+    matches!(phase, Phase::Upload | Phase::ResponseHead)
+}
+
+/// The connection counts as open until this is dropped.
+struct Open<'a>(&'a Worker);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// The socket, telling the watch what moves.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    watch: Rc<Watch>,
+    worker: Rc<Worker>,
+}
+
+impl Socket {
+    fn received(&self) {
+        if matches!(self.watch.phase(), Phase::FirstByte | Phase::Idle) {
+            self.watch.enter(Phase::Head, self.worker.coarse().plus(self.worker.limits.head));
+        }
+    }
+
+    fn wrote(&self, written: &Poll<std::io::Result<usize>>) {
+        if matches!(written, Poll::Ready(Ok(1..))) && self.watch.phase() == Phase::Download {
+            self.watch.extend(self.worker.coarse().plus(self.worker.limits.body));
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.received();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,184 @@
+//! One request and its response, as the metrics and the access log will tell of them: begun when the head has
+//! been read, ended when the last byte of the response has been handed on, or when one side vanished.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::access_log::Line;
+use super::client::Client;
+use super::metrics::BackendCounters;
+use super::upstream::{Connection, Upstream};
+use super::watch::Phase;
+use crate::routing::{Outcome, SessionId};
+
+/// One request and its response.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    client: Rc<Client>,
+    started: Instant,
+    method: Method,
+    pub(super) request_id: HeaderValue,
+    status: StatusCode,
+    outcome: Option<Outcome>,
+    held: bool,
+    upstream: Option<Rc<Upstream>>,
+    /// Of the backend, when there is no upstream.
+    counters: Option<Arc<BackendCounters>>,
+    bytes: u64,
+    /// Only if somebody will read it.
+    details: Option<Box<Details>>,
+}
+
+/// What only the access log wants to know.
+#[derive(Debug)]
+struct Details {
+    uri: Uri,
+    version: Version,
+    host: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    session: Option<SessionId>,
+    answered: Cell<Option<Instant>>,
+    broken: Option<String>,
+}
+
+impl Exchange {
+    pub(super) fn begin(
+        client: &Rc<Client>,
+        request: &Request<Incoming>,
+        started: Instant,
+        request_id: HeaderValue,
+    ) -> Self {
+        let details = client.worker.log.is_on().then(|| {
+            let field = |name| request.headers().get(name).cloned();
+            Box::new(Details {
+                uri: request.uri().clone(),
+                version: request.version(),
+                host: field(header::HOST),
+                referer: field(header::REFERER),
+                user_agent: field(header::USER_AGENT),
+                session: None,
+                answered: Cell::new(None),
+                broken: None,
+            })
+        });
+        client.worker.metrics.active.inc();
+        Self {
+            client: Rc::clone(client),
+            started,
+            method: request.method().clone(),
+            request_id,
+            status: StatusCode::OK,
+            outcome: None,
+            held: false,
+            upstream: None,
+            counters: None,
+            bytes: 0,
+            details,
+        }
+    }
+
+    /// The request goes, or would have gone, to this endpoint.
+    pub(super) fn decided(&mut self, outcome: Outcome, upstream: &Rc<Upstream>, session: Option<SessionId>) {
+        self.outcome = Some(outcome);
+        self.upstream = Some(Rc::clone(upstream));
+        if let Some(details) = &mut self.details {
+            details.session = session;
+        }
+    }
+
+    /// No endpoint gets the request.
+    pub(super) fn refused(&mut self, outcome: Outcome, counters: Arc<BackendCounters>, session: Option<SessionId>) {
+        self.outcome = Some(outcome);
+        self.upstream = None;
+        self.counters = Some(counters);
+        if let Some(details) = &mut self.details {
+            details.session = session;
+        }
+    }
+
+    /// The request waits, which is counted once and beside what comes of it.
+    pub(super) fn held(&mut self) {
+        if let Some(upstream) = &self.upstream
+            && !std::mem::replace(&mut self.held, true)
+        {
+            upstream.counters.count(Outcome::Held);
+        }
+    }
+
+    /// The head of the response is there.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.status = status;
+        let worker = &self.client.worker;
+        self.client.watch.enter(Phase::Download, worker.coarse().plus(worker.limits.body));
+        if let Some(details) = &self.details {
+            details.answered.set(Some(Instant::now()));
+        }
+    }
+
+    /// So much of the response has been handed on.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        let worker = &self.client.worker;
+        self.client.watch.extend(worker.coarse().plus(worker.limits.body));
+    }
+
+    /// The response ended before it was complete.
+    pub(super) fn broke(&mut self, error: &hyper::Error) {
+        self.client.worker.metrics.truncated.inc();
+        tracing::debug!(%error, "response broke off");
+        if let Some(details) = &mut self.details {
+            details.broken = Some(error.to_string());
+        }
+    }
+
+    /// A connection has served its request and may serve another.
+    pub(super) fn give_back(&self, upstream: &Upstream, connection: Box<Connection>) {
+        let worker = &self.client.worker;
+        worker.upstreams.give_back(upstream, connection, worker.coarse());
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let worker = &self.client.worker;
+        let now = Instant::now();
+        let duration = now - self.started;
+        let coarse = worker.tick(now);
+        self.client.watch.enter(Phase::Idle, coarse.plus(worker.limits.idle));
+        worker.metrics.active.dec();
+        let counters = self.upstream.as_ref().map(|upstream| &upstream.counters).or(self.counters.as_ref());
+        if let (Some(outcome), Some(counters)) = (self.outcome, counters)
+            && outcome != Outcome::Held
+        {
+            counters.count(outcome);
+        }
+        worker.metrics.request(&self.method, self.status, duration);
+        let Some(details) = &self.details else { return };
+        worker.log.write(&Line {
+            client: self.client.address,
+            request_id: &self.request_id,
+            method: &self.method,
+            uri: &details.uri,
+            version: details.version,
+            host: details.host.as_ref(),
+            referer: details.referer.as_ref(),
+            user_agent: details.user_agent.as_ref(),
+            status: self.status,
+            bytes: self.bytes,
+            duration,
+            upstream_duration: details.answered.get().map(|answered| answered - self.started),
+            outcome: self.outcome,
+            endpoint: self.upstream.as_ref().map(|upstream| &*upstream.name),
+            backend: self.upstream.as_ref().map(|upstream| upstream.berth.backend.as_str()),
+            session: details.session,
+            error: details.broken.as_deref(),
+        });
+    }
+}

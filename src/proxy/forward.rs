@@ -1,0 +1,389 @@
+//! The life of one request: prepared, decided upon, sent, answered; and decided upon again when its endpoint
+//! could not be reached.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::{self, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri, Version, request};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::{RequestBody, ResponseBody};
+use super::client::Client;
+use super::error::{Error, Form};
+use super::exchange::Exchange;
+use super::headers;
+use super::health;
+use super::retry::Replay;
+use super::session::{self, Presented};
+use super::upstream::{Connection, DialError, InFlight, SendError, dial};
+use super::watch::Phase;
+use crate::routing::{
+    self, Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, decide,
+};
+use crate::snapshot::Snapshot;
+
+/// Serves one request. Whatever goes wrong is an answer.
+pub(super) async fn handle(
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let started = Instant::now();
+    client.worker.tick(started);
+    client.watch.enter(Phase::Routing, Millis(u64::MAX));
+    let accept = request.headers().get(header::ACCEPT).cloned();
+    let (request_id, trace) = client.identify(request.headers());
+    let mut exchange = Exchange::begin(&client, &request, started, request_id);
+    Ok(match route(&client, request, trace, &mut exchange).await {
+        Ok(Answer { head, incoming, connection, upstream }) => {
+            exchange.answered(head.status);
+            Response::from_parts(head, ResponseBody::upstream(incoming, connection, upstream, exchange))
+        }
+        Err(error) => {
+            tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
+            exchange.answered(error.status());
+            error
+                .response(Form::accepted(accept.as_ref()), &exchange.request_id)
+                .map(|body| ResponseBody::own(body, exchange))
+        }
+    })
+}
+
+/// A response whose body is still to come over the connection.
+struct Answer {
+    head: http::response::Parts,
+    incoming: Incoming,
+    connection: Box<Connection>,
+    upstream: InFlight,
+}
+
+/// A request on its way, through as many attempts as it takes.
+struct Journey<'a> {
+    client: &'a Rc<Client>,
+    exchange: &'a mut Exchange,
+    /// There while it is ours to send.
+    request: Option<Request<RequestBody>>,
+    presented: Presented,
+    /// Where the token counts; should another snapshot say something else, there is none.
+    scope: Option<Scope>,
+    is_tls: bool,
+    tried: Vec<EndpointId>,
+    failed_since: Option<Millis>,
+    /// A kept connection failed: the next attempt makes its own.
+    needs_fresh: bool,
+    replayed: bool,
+}
+
+async fn route(
+    client: &Rc<Client>,
+    request: Request<Incoming>,
+    trace: Option<HeaderValue>,
+    exchange: &mut Exchange,
+) -> Result<Answer, Error> {
+    let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
+    let mut journey = Journey::prepare(client, &snapshot, request, trace, exchange)?;
+    if let Some(answer) = journey.attempt(&snapshot).await? {
+        return Ok(answer);
+    }
+    loop {
+        let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
+        // Boxed: what is rare should not make every request's state larger.
+        if let Some(answer) = Box::pin(journey.attempt(&snapshot)).await? {
+            return Ok(answer);
+        }
+    }
+}
+
+impl<'a> Journey<'a> {
+    /// Checks the head, reads the session from it, and makes it the head that the endpoint gets.
+    fn prepare(
+        client: &'a Rc<Client>,
+        snapshot: &Snapshot,
+        request: Request<Incoming>,
+        trace: Option<HeaderValue>,
+        exchange: &'a mut Exchange,
+    ) -> Result<Self, Error> {
+        let (mut head, body) = request.into_parts();
+        normalize(&mut head)?;
+        let rule = find(snapshot, &head.headers, &head.uri)?;
+        let mut presented = Presented::default();
+        if let Some(persistence) = &rule.session {
+            let unix = client.worker.now().unix;
+            presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
+        }
+        let is_tls = client.is_tls(&head.headers);
+        let host = head.headers.get(header::HOST).cloned();
+        client.rewrite(&mut head.headers, host.as_ref());
+        head.headers.insert(headers::REQUEST_ID, exchange.request_id.clone());
+        head.headers.extend(trace.map(|trace| (headers::TRACEPARENT, trace)));
+        head.version = Version::HTTP_11;
+        Ok(Self {
+            client,
+            exchange,
+            request: Some(Request::from_parts(head, RequestBody::new(body, client))),
+            presented,
+            scope: rule.session.as_ref().map(|persistence| persistence.scope),
+            is_tls,
+            tried: Vec::new(),
+            failed_since: None,
+            needs_fresh: false,
+            replayed: false,
+        })
+    }
+
+    /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
+    async fn attempt(&mut self, snapshot: &Arc<Snapshot>) -> Result<Option<Answer>, Error> {
+        let Some(request) = &self.request else { return Err(Error::Unavailable) };
+        let rule = find(snapshot, request.headers(), request.uri())?;
+        match self.decide(rule) {
+            Decision::Forward(forward) => self.send(snapshot, rule, &forward).await,
+            Decision::Hold { backend, endpoint, .. } => {
+                Box::pin(self.hold(rule, backend, endpoint)).await.map(|()| None)
+            }
+            Decision::Refuse(refusal) => Err(self.refused(rule, refusal)),
+        }
+    }
+
+    fn decide<'r>(&self, rule: &'r Rule) -> Decision<'r> {
+        let worker = &self.client.worker;
+        let same_scope = rule.session.as_ref().map(|persistence| persistence.scope) == self.scope;
+        let attempt = Attempt {
+            token: self.presented.token.as_ref().filter(|_| same_scope),
+            tried: &self.tried,
+            failed_since: self.failed_since,
+        };
+        decide(rule, &attempt, &worker.upstreams, &mut worker.rng.borrow_mut(), worker.now())
+    }
+
+    /// Sends the request to the endpoint that was decided upon.
+    async fn send(&mut self, snapshot: &Snapshot, rule: &Rule, forward: &Forward<'_>) -> Result<Option<Answer>, Error> {
+        let worker = &self.client.worker;
+        let upstream = worker.upstreams.of(forward.backend, forward.endpoint).begin();
+        let session = forward.claims.map(|claims| claims.session);
+        self.exchange.decided(forward.outcome, &upstream, session);
+        let Some(mut connection) = self.connect(&upstream, forward.endpoint).await? else { return Ok(None) };
+        let Some(mut request) = self.request.take() else { return Err(Error::Unavailable) };
+        self.tell(request.headers_mut(), forward);
+        if let (Some(token), Some(persistence)) = (&self.presented.token, &rule.session)
+            && forward.outcome != Outcome::Temporary
+        {
+            worker.sessions.touch(token.claims.session, &upstream.berth, persistence.policy.idle, worker.coarse());
+        }
+        let replay = if self.replayed { None } else { Replay::of(&request) };
+        let (phase, limit) = if http_body::Body::is_end_stream(request.body()) {
+            (Phase::ResponseHead, worker.limits.response_head)
+        } else {
+            (Phase::Upload, worker.limits.body)
+        };
+        self.client.watch.enter(phase, worker.coarse().plus(limit));
+        let sent = connection.send(request, &self.client.watch).await;
+        match sent {
+            Ok(response) => self.answer(snapshot, rule, forward, response, connection, upstream).map(Some),
+            Err(error) => self.failed(error, replay, &upstream, connection.is_fresh()).map(|()| None),
+        }
+    }
+
+    /// A kept connection, or a fresh one. `None`: there is none to be had here.
+    async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
+        let worker = &self.client.worker;
+        if !self.needs_fresh
+            && let Some(connection) = poll_fn(|cx| Poll::Ready(upstream.take_idle(cx))).await
+        {
+            worker.metrics.reused.inc();
+            return Ok(Some(connection));
+        }
+        worker.metrics.dials.inc();
+        match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, &worker.limits)).await {
+            Ok(connection) => Ok(Some(connection)),
+            Err(DialError::Full) => Err(Error::Busy),
+            // Another snapshot is in force, which knows better.
+            Err(DialError::Gone) => Ok(None),
+            Err(error) => {
+                worker.metrics.dial_failures.inc();
+                health::unreachable(worker, upstream, &error);
+                self.give_up(&upstream.id);
+                Ok(None)
+            }
+        }
+    }
+
+    fn give_up(&mut self, endpoint: &EndpointId) {
+        self.failed_since.get_or_insert(self.client.worker.clock.millis());
+        self.tried.push(endpoint.clone());
+    }
+
+    /// The request got no response head: is another attempt worth it?
+    fn failed(
+        &mut self,
+        error: SendError,
+        replay: Option<Replay>,
+        upstream: &InFlight,
+        was_fresh: bool,
+    ) -> Result<(), Error> {
+        let worker = &self.client.worker;
+        match error {
+            SendError::Unsent(request) => {
+                self.request = Some(*request);
+                // A fresh connection that takes no request is as good as none.
+                if was_fresh {
+                    self.give_up(&upstream.id);
+                }
+            }
+            SendError::Sent { error, answered } => {
+                let Some(replay) = replay.filter(|_| !answered) else { return Err(Error::Upstream(error)) };
+                worker.metrics.retries.inc();
+                self.request = Some(replay.into_request());
+                self.replayed = true;
+                if self.scope.is_none() {
+                    self.give_up(&upstream.id);
+                }
+            }
+            SendError::Timeout if self.client.watch.phase() == Phase::Upload => return Err(Error::UploadTimeout),
+            SendError::Timeout => return Err(Error::ResponseTimeout),
+        }
+        self.needs_fresh = true;
+        self.client.watch.enter(Phase::Routing, Millis(u64::MAX));
+        Ok(())
+    }
+
+    /// Tells the application what became of the session.
+    fn tell(&self, fields: &mut http::HeaderMap, forward: &Forward<'_>) {
+        let (Some(told), Some(claims)) = (forward.outcome.told(), forward.claims) else { return };
+        let known = self.presented.id.as_ref().filter(|_| self.presented.token.is_some());
+        fields.insert(headers::SESSION, HeaderValue::from_static(told));
+        fields.insert(headers::SESSION_ID, known.cloned().unwrap_or_else(|| session::id_value(claims.session)));
+    }
+
+    /// Waits until the endpoint may be there again, another snapshot is in force, or the time is over.
+    async fn hold(&mut self, rule: &Rule, backend: &Backend, endpoint: &Endpoint) -> Result<(), Error> {
+        let worker = &self.client.worker;
+        let upstream = worker.upstreams.of(backend, endpoint);
+        let Some(token) = &self.presented.token else { return Err(Error::Unavailable) };
+        let session = token.claims.session;
+        self.exchange.decided(Outcome::Held, &upstream, Some(session));
+        let Some(_waiting) = upstream.shared.queue.enter(&worker.held, session, &worker.limits) else {
+            return Err(Error::HeldTooMany);
+        };
+        self.exchange.held();
+        let mut recovered = pin!(upstream.shared.recovered.notified());
+        // From here on no recovery is missed; one that came just before shows in the next decision.
+        recovered.as_mut().enable();
+        if upstream.shared.unreachable_since().is_none() {
+            self.tried.retain(|tried| *tried != endpoint.id);
+        }
+        worker.tick(Instant::now());
+        if let Decision::Hold { until, .. } = self.decide(rule) {
+            tokio::select! {
+                () = &mut recovered => {}
+                () = worker.republished.notified() => {}
+                () = tokio::time::sleep_until(worker.clock.instant(until)) => {}
+            }
+            if upstream.shared.unreachable_since().is_none() {
+                self.tried.retain(|tried| *tried != endpoint.id);
+            }
+            worker.tick(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, rule: &Rule, refusal: Refusal) -> Error {
+        if let Some(primary) = rule.backends.first() {
+            let session = self.presented.token.map(|token| token.claims.session);
+            let counters = self.client.worker.metrics.backend(primary.backend.id());
+            self.exchange.refused(refusal.into(), counters, session);
+        }
+        match refusal {
+            Refusal::Rejected => Error::Rejected,
+            Refusal::Unavailable => Error::Unavailable,
+        }
+    }
+
+    /// Makes the endpoint's response into the one that the client gets.
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        rule: &Rule,
+        forward: &Forward<'_>,
+        response: Response<Incoming>,
+        connection: Box<Connection>,
+        upstream: InFlight,
+    ) -> Result<Answer, Error> {
+        let (mut head, incoming) = response.into_parts();
+        if head.status.is_informational() {
+            return Err(Error::UnexpectedUpgrade);
+        }
+        head.version = Version::HTTP_11;
+        let ends =
+            head.headers.get(headers::SESSION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"end"));
+        headers::clean_response(&mut head.headers);
+        if let (Some(persistence), Some(claims)) = (&rule.session, forward.claims) {
+            let cookie = &persistence.policy.cookie;
+            let set = if ends {
+                self.client.worker.sessions.end(claims.session);
+                self.presented.cookie.then(|| session::expire_cookie(cookie, self.is_tls)).flatten()
+            } else if forward.issue {
+                let unix = self.client.worker.now().unix;
+                let token = snapshot.keys.seal(&persistence.scope, claims, forward.endpoint, unix);
+                session::set_cookie(cookie, token, self.is_tls)
+            } else {
+                None
+            };
+            if let Some(set) = set {
+                head.headers.append(header::SET_COOKIE, set);
+                headers::make_private(&mut head.headers);
+            }
+        }
+        Ok(Answer { head, incoming, connection, upstream })
+    }
+}
+
+/// The rule for a request.
+fn find<'s>(snapshot: &'s Snapshot, fields: &http::HeaderMap, uri: &Uri) -> Result<&'s Rule, Error> {
+    let host = match fields.get(header::HOST) {
+        Some(host) => host.to_str().map_err(|_| Error::BadRequest("The Host header is no host name."))?,
+        None => "",
+    };
+    let host = match host {
+        "" => host.into(),
+        _ => routing::host::canonical(host).map_err(|_| Error::BadRequest("The Host header is no host name."))?,
+    };
+    snapshot.routes.find(&host, uri.path()).ok_or(Error::NoRoute)
+}
+
+/// Brings a request's target into the form that is matched and forwarded: an absolute path, and the host in `Host`.
+fn normalize(head: &mut request::Parts) -> Result<(), Error> {
+    if head.method == Method::CONNECT {
+        return Err(Error::BadRequest("CONNECT is not served here."));
+    }
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() || (host.is_none() && head.version == Version::HTTP_11) {
+        return Err(Error::BadRequest("A request has exactly one Host header."));
+    }
+    if let Some(authority) = head.uri.authority() {
+        if host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+            return Err(Error::BadRequest("The Host header differs from the request target."));
+        }
+        let host = HeaderValue::from_str(authority.as_str())
+            .map_err(|_| Error::BadRequest("The request target has no host."))?;
+        head.headers.insert(header::HOST, host);
+        let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        head.uri = Uri::from(target);
+    } else if host.is_none() {
+        // HTTP/1.0 knows no Host, HTTP/1.1 wants one: RFC 9112 §3.2 has it empty then.
+        head.headers.insert(header::HOST, HeaderValue::from_static(""));
+    }
+    routing::path::check(head.uri.path()).map_err(|error| {
+        Error::BadRequest(match error {
+            routing::path::PathError::DotSegment => "Paths with dot segments are not served.",
+            routing::path::PathError::EncodedSlash => "Paths with encoded slashes or backslashes are not served.",
+            _ => "The request target is no path.",
+        })
+    })
+}

@@ -1,0 +1,319 @@
+//! What happens to header fields between the two sides. Pure: names and values in, names and values out.
+//!
+//! Three kinds of fields do not pass as they came: those that speak of the connection and not of the
+//! message (RFC 9110 §7.6.1), those by which an application would believe something about the client that
+//! anybody can write (unless a trusted proxy wrote it), and ours, which only we write.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const SESSION: HeaderName = HeaderName::from_static("moorline-session");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("moorline-session-id");
+
+/// Is whoever connected believed when it says on whose behalf?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// One of `trusted_proxies`.
+    Trusted,
+    /// Anybody.
+    Untrusted,
+}
+
+/// Takes out of a request what must not reach the application as it came.
+pub(super) fn clean_request(headers: &mut HeaderMap, peer: Peer) {
+    remove_nominated(headers);
+    // Nearly always nothing has to go: looking costs less than removing each candidate by its name.
+    let mut gone: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        let text = name.as_str();
+        let drop = match text.as_bytes()[0] {
+            b'c' | b'k' | b'p' | b't' | b'u' | b'e' => is_hop_by_hop(text) || text == "expect",
+            b'm' => is_ours(text),
+            b'x' => is_forwarding(text) && (peer == Peer::Untrusted || text.contains('_')),
+            b'f' => peer == Peer::Untrusted && text == "forwarded",
+            _ => false,
+        };
+        if drop {
+            gone.push(name.clone());
+        }
+    }
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+/// Takes out of a response what speaks of the upstream's connection, and what is ours to say.
+pub(super) fn clean_response(headers: &mut HeaderMap) {
+    remove_nominated(headers);
+    let mut gone: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        let text = name.as_str();
+        if is_hop_by_hop(text) || is_ours(text) {
+            gone.push(name.clone());
+        }
+    }
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+/// Only these may stand behind a body: everything else could change what the head has said already.
+pub(super) fn is_allowed_trailer(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("grpc-") || matches!(name, "server-timing" | "content-digest" | "repr-digest" | "digest")
+}
+
+/// The fields that belong to one connection.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// `Moorline-Session*`, and the spelling with underscores that CGI-like applications cannot tell from it.
+fn is_ours(name: &str) -> bool {
+    name.get(..16)
+        .is_some_and(|start| start.bytes().zip(b"moorline-session").all(|(a, b)| a == *b || (a == b'_' && *b == b'-')))
+}
+
+fn is_forwarding(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || name.starts_with("x_forwarded_") || matches!(name, "x-real-ip" | "x_real_ip")
+}
+
+/// Removes what `Connection` names, except what the message itself needs: otherwise a client could make us
+/// take the Host or the cookies away from a request.
+fn remove_nominated(headers: &mut HeaderMap) {
+    let Some(first) = headers.get(header::CONNECTION) else { return };
+    if matches!(first.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive") {
+        return;
+    }
+    let nominated: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !matches!(name.as_str(), "host" | "cookie" | "content-length" | "content-type" | "set-cookie"))
+        .collect();
+    for name in nominated {
+        headers.remove(name);
+    }
+}
+
+/// Appends to a list that earlier proxies began.
+pub(super) fn appended(before: Option<&HeaderValue>, value: &HeaderValue) -> HeaderValue {
+    let Some(before) = before else { return value.clone() };
+    let joined = [before.as_bytes(), b", ", value.as_bytes()].concat();
+    // Both parts are header values already, and so is what stands between them.
+    HeaderValue::from_bytes(&joined).unwrap_or_else(|_| value.clone())
+}
+
+/// A node of `Forwarded` (RFC 7239 §6): IPv6 stands in brackets and therefore in quotes.
+pub(super) fn forwarded(client: IpAddr, host: Option<&HeaderValue>, proto: &str) -> Option<HeaderValue> {
+    let node = match client {
+        IpAddr::V4(address) => format!("for={address}"),
+        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+    };
+    let host = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
+    let text = match host {
+        Some(host) if host.contains(':') => format!("{node};host=\"{host}\";proto={proto}"),
+        Some(host) => format!("{node};host={host};proto={proto}"),
+        None => format!("{node};proto={proto}"),
+    };
+    HeaderValue::from_str(&text).ok()
+}
+
+/// May a client's request id go on as it is? Whatever could confuse a log may not.
+pub(super) fn is_request_id(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=128).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'='))
+}
+
+/// Is this a [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header) that may go on?
+pub(super) fn is_traceparent(value: &HeaderValue) -> bool {
+    let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let not_zero = |part: &[u8]| part.iter().any(|byte| *byte != b'0');
+    let bytes = value.as_bytes();
+    bytes.len() >= 55
+        && [2, 35, 52].iter().all(|at| bytes[*at] == b'-')
+        && hex(&bytes[..2])
+        && &bytes[..2] != b"ff"
+        && (bytes.len() == 55 || (&bytes[..2] != b"00" && bytes[55] == b'-'))
+        && hex(&bytes[3..35])
+        && not_zero(&bytes[3..35])
+        && hex(&bytes[36..52])
+        && not_zero(&bytes[36..52])
+        && hex(&bytes[53..55])
+}
+
+/// A response that sets our cookie is for one client: no shared cache may keep it.
+pub(super) fn make_private(headers: &mut HeaderMap) {
+    let kept = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|directive| {
+            let name = directive.split('=').next().unwrap_or_default().trim();
+            !["", "public", "private", "s-maxage"].iter().any(|gone| name.eq_ignore_ascii_case(gone))
+        });
+    let directives: Vec<&str> = std::iter::once("private").chain(kept).collect();
+    let value = if directives.len() == 1 {
+        HeaderValue::from_static("private")
+    } else {
+        // Every part came out of a header value.
+        HeaderValue::from_str(&directives.join(", ")).unwrap_or(HeaderValue::from_static("private"))
+    };
+    headers.insert(header::CACHE_CONTROL, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[track_caller]
+    fn cleaned(fields: &[(&str, &str)], peer: Peer, expected: &[&str]) {
+        let mut headers = map(fields);
+        clean_request(&mut headers, peer);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, expected, "{fields:?}");
+    }
+
+    #[test]
+    fn fields_of_the_connection_stay_here() {
+        cleaned(
+            &[
+                ("connection", "x-private, close"),
+                ("x-private", "1"),
+                ("te", "trailers"),
+                ("keep-alive", "5"),
+                ("accept", "*/*"),
+            ],
+            Peer::Untrusted,
+            &["accept"],
+        );
+        cleaned(&[("upgrade", "h2c"), ("proxy-authorization", "x"), ("trailer", "x")], Peer::Untrusted, &[]);
+    }
+
+    #[test]
+    fn a_client_cannot_nominate_what_the_message_needs() {
+        cleaned(
+            &[
+                ("connection", "host, cookie, content-length"),
+                ("host", "a"),
+                ("cookie", "b=c"),
+                ("content-length", "0"),
+            ],
+            Peer::Untrusted,
+            &["content-length", "cookie", "host"],
+        );
+    }
+
+    #[test]
+    fn nobody_says_for_us_what_became_of_a_session() {
+        cleaned(
+            &[
+                ("moorline-session", "kept"),
+                ("moorline-session-id", "1"),
+                ("moorline_session", "kept"),
+                ("moorline-session_id", "1"),
+                ("moorline", "x"),
+            ],
+            Peer::Trusted,
+            &["moorline"],
+        );
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_where_a_request_came_from() {
+        let fields = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-prefix", "/x"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-real-ip", "1.2.3.4"),
+        ];
+        cleaned(&fields, Peer::Untrusted, &[]);
+        cleaned(&fields, Peer::Trusted, &["forwarded", "x-forwarded-for", "x-forwarded-prefix", "x-real-ip"]);
+        cleaned(&[("x_forwarded_for", "1.2.3.4"), ("x_real_ip", "1.2.3.4")], Peer::Trusted, &[]);
+    }
+
+    #[test]
+    fn forwarded_quotes_what_needs_quotes() {
+        let host = HeaderValue::from_static("example.com:8080");
+        let value = |address: &str, host| forwarded(address.parse().unwrap(), host, "http").unwrap();
+        assert_eq!(value("192.0.2.1", Some(&host)), "for=192.0.2.1;host=\"example.com:8080\";proto=http");
+        assert_eq!(value("::1", None), "for=\"[::1]\";proto=http");
+        assert_eq!(value("192.0.2.1", Some(&HeaderValue::from_static("a"))), "for=192.0.2.1;host=a;proto=http");
+    }
+
+    #[test]
+    fn only_sound_traceparents_go_on() {
+        let check = |text: &str| is_traceparent(&HeaderValue::from_str(text).unwrap());
+        assert!(check("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        assert!(check("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"));
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        ] {
+            assert!(!check(bad), "{bad:?}");
+        }
+    }
+
+    #[track_caller]
+    fn private(before: &[(&str, &str)], expected: &str) {
+        let mut headers = map(before);
+        make_private(&mut headers);
+        assert_eq!(headers.get_all("cache-control").iter().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn a_response_with_our_cookie_is_kept_from_shared_caches() {
+        private(&[], "private");
+        private(&[("cache-control", "public, max-age=60, s-maxage=600")], "private, max-age=60");
+        private(&[("cache-control", "Public"), ("cache-control", "no-transform")], "private, no-transform");
+        private(&[("cache-control", "private")], "private");
+        private(&[("cache-control", "no-store")], "private, no-store");
+    }
+
+    #[test]
+    fn response_fields_that_are_ours_go_no_further() {
+        let mut headers =
+            map(&[("moorline-session", "end"), ("connection", "close"), ("set-cookie", "a=b"), ("x", "y")]);
+        clean_response(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["set-cookie", "x"]);
+    }
+}

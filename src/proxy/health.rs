@@ -1,0 +1,43 @@
+//! Endpoints that cannot be connected to: noticed by the request that tried, watched by one probe until they
+//! can be reached again. Nobody else has to try meanwhile.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::upstream::{DialError, Upstream, probe};
+use super::worker::Worker;
+
+/// The pause before the first probe; it doubles with each, up to [`LONGEST`].
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// No connection to this endpoint could be made.
+pub(super) fn unreachable(worker: &Rc<Worker>, upstream: &Rc<Upstream>, error: &DialError) {
+    if upstream.shared.mark_unreachable(worker.clock.millis()) {
+        tracing::warn!(endpoint = %upstream.id, %error, "endpoint cannot be connected to");
+        tokio::task::spawn_local(watch(Rc::clone(worker), Rc::clone(upstream)));
+    }
+}
+
+/// Tries again until a connection is made, or the endpoint has left the snapshot.
+async fn watch(worker: Rc<Worker>, upstream: Rc<Upstream>) {
+    let mut pause = FIRST;
+    loop {
+        tokio::select! {
+            () = sleep(pause) => pause = (pause * 2).min(LONGEST),
+            // It may be back under another address.
+            () = upstream.changed.notified() => pause = FIRST,
+        }
+        let snapshot = worker.current();
+        let Some(endpoint) = snapshot.as_ref().and_then(|snapshot| snapshot.routes.endpoint(&upstream.id)) else {
+            break;
+        };
+        if probe(&endpoint.addresses, &worker.limits).await {
+            tracing::info!(endpoint = %upstream.id, "endpoint can be connected to again");
+            break;
+        }
+    }
+    upstream.shared.mark_reachable();
+}

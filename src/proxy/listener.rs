@@ -1,0 +1,122 @@
+//! Sockets that clients connect to: bound once for each worker, so that the kernel shares connections out and no
+//! worker waits for another.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::connection;
+use super::headers::Peer;
+use super::worker::Worker;
+use crate::drain::{Drain, Stage};
+
+/// Connections that may wait to be accepted, per worker.
+const BACKLOG: i32 = 1024;
+/// How long a listener waits when the system has no descriptors left.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// Where clients connect, and whom to believe there.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// One worker's listening socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) trusted: Rc<[IpNet]>,
+    pub(super) socket: TcpListener,
+}
+
+/// Binds a socket for each worker.
+///
+/// # Errors
+/// If the address is taken, by whomever: `SO_REUSEPORT` alone would let a second proxy of the same user share
+/// it silently, and each would get half of the other's clients.
+pub(super) fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    if address.port() != 0 {
+        drop(socket(address, false)?);
+    }
+    let first = socket(address, true)?;
+    let bound = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..workers {
+        sockets.push(socket(bound, true)?);
+    }
+    Ok((bound, sockets))
+}
+
+fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket.into())
+}
+
+impl Listener {
+    /// Takes connections until the drain begins, and then those that were already waiting.
+    pub(super) async fn run(self, worker: Rc<Worker>, mut drain: Drain) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                accepted = listener.accept() => accepted,
+                () = drain.reached(Stage::Draining) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted),
+                Err(error) => pause(&error).await,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet]) {
+    if !worker.enter() {
+        worker.metrics.connections_refused.inc();
+        tokio::task::spawn_local(refuse(stream));
+        return;
+    }
+    // Its only purpose is speed; a connection works without it.
+    let _ = stream.set_nodelay(true);
+    let trust =
+        if trusted.iter().any(|net| net.contains(&peer.ip().to_canonical())) { Peer::Trusted } else { Peer::Untrusted };
+    tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, peer, trust));
+}
+
+/// Too many connections: the answer needs no request.
+async fn refuse(mut stream: TcpStream) {
+    let answer =
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    // Whoever is not listening any more does not need it.
+    let _ = stream.write_all(answer).await;
+}
+
+/// A connection that its client took back is nothing; a system without descriptors needs a moment.
+async fn pause(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        tracing::warn!(%error, "connections cannot be accepted");
+        tokio::time::sleep(EXHAUSTED).await;
+    }
+}

@@ -1,0 +1,183 @@
+//! The session of a request: reading its token, and writing the cookie when something has changed.
+//!
+//! ## Why a connection remembers
+//! A browser sends the same cookies with every request of a connection. Comparing them with those of the
+//! last request takes a few nanoseconds, verifying a token takes two hundred. What is remembered is the
+//! whole `Cookie` field, with everything that follows from it; whether the session's time is over is asked again
+//! each time.
+
+use cookie::Cookie;
+use http::header::{self, HeaderMap, HeaderValue};
+
+use crate::routing::session::{self, CookiePolicy, ENCODED_LEN, SameSite, Secure};
+use crate::routing::{KeyRing, Persistence, Scope, SessionId, Token};
+
+/// How many cookies of our name are verified, when a client sends several: each costs a hash.
+const CANDIDATES: usize = 8;
+/// Longer `Cookie` fields are verified each time rather than kept.
+const REMEMBERED: usize = 4096;
+
+/// What the cookies of a request say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Presented {
+    /// The token, if one was right and its time is not over.
+    pub(super) token: Option<Token>,
+    /// Did the client send a cookie of our name, whatever was in it?
+    pub(super) cookie: bool,
+    /// The session's id as a header value, if it was at hand.
+    pub(super) id: Option<HeaderValue>,
+}
+
+/// The last `Cookie` field of a connection that had a token in it.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Option<Remembered>);
+
+#[derive(Debug)]
+struct Remembered {
+    field: Box<[u8]>,
+    scope: Scope,
+    keys: u64,
+    token: Token,
+    /// The field without our cookie; `None` if nothing else was in it.
+    stripped: Option<HeaderValue>,
+    id: HeaderValue,
+}
+
+impl Memory {
+    /// Reads the token, and takes our cookie out of the request if the policy says so.
+    pub(super) fn read(
+        &mut self,
+        persistence: &Persistence,
+        keys: &KeyRing,
+        headers: &mut HeaderMap,
+        unix: u64,
+    ) -> Presented {
+        let Some(field) = headers.get(header::COOKIE) else { return Presented::default() };
+        let remembered = self.0.as_ref().filter(|remembered| {
+            *remembered.field == *field.as_bytes()
+                && remembered.scope == persistence.scope
+                && remembered.keys == keys.fingerprint()
+        });
+        let (presented, stripped) = match remembered {
+            Some(known) if headers.get_all(header::COOKIE).iter().nth(1).is_none() => {
+                let presented = Presented { token: Some(known.token), cookie: true, id: Some(known.id.clone()) };
+                (presented, Some(known.stripped.clone()))
+            }
+            _ => (self.verify(persistence, keys, headers), None),
+        };
+        if persistence.policy.strip_cookie && presented.cookie {
+            match stripped {
+                Some(Some(rest)) => drop(headers.insert(header::COOKIE, rest)),
+                Some(None) => drop(headers.remove(header::COOKIE)),
+                None => strip(headers, persistence.policy.cookie.name.as_str()),
+            }
+        }
+        let current = |token: &Token| token.claims.is_current(unix, persistence.policy.absolute);
+        Presented { token: presented.token.filter(current), ..presented }
+    }
+
+    /// Looks for a token that is right, the first of several (RFC 6265 §5.4 sends longer paths first).
+    fn verify(&mut self, persistence: &Persistence, keys: &KeyRing, headers: &HeaderMap) -> Presented {
+        let name = persistence.policy.cookie.name.as_str();
+        let fields = headers.get_all(header::COOKIE);
+        let mut cookie = false;
+        let mut candidates = 0;
+        for field in &fields {
+            for value in session::values(field.as_bytes(), name) {
+                cookie = true;
+                if value.len() != ENCODED_LEN || candidates == CANDIDATES {
+                    continue;
+                }
+                candidates += 1;
+                let Some(token) = keys.open(&persistence.scope, value) else { continue };
+                let id = id_value(token.claims.session);
+                if fields.iter().nth(1).is_none() {
+                    self.remember(persistence, keys, field, token, &id);
+                }
+                return Presented { token: Some(token), cookie, id: Some(id) };
+            }
+        }
+        Presented { token: None, cookie, id: None }
+    }
+
+    fn remember(
+        &mut self,
+        persistence: &Persistence,
+        keys: &KeyRing,
+        field: &HeaderValue,
+        token: Token,
+        id: &HeaderValue,
+    ) {
+        if field.len() > REMEMBERED {
+            return;
+        }
+        let rest = session::without(field.as_bytes(), persistence.policy.cookie.name.as_str());
+        self.0 = Some(Remembered {
+            field: field.as_bytes().into(),
+            scope: persistence.scope,
+            keys: keys.fingerprint(),
+            token,
+            // A part of a header value is one.
+            stripped: rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok()),
+            id: id.clone(),
+        });
+    }
+}
+
+/// Takes our cookie out of every `Cookie` field.
+fn strip(headers: &mut HeaderMap, name: &str) {
+    let rest: Vec<HeaderValue> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|field| HeaderValue::from_bytes(&session::without(field.as_bytes(), name)?).ok())
+        .collect();
+    headers.remove(header::COOKIE);
+    for field in rest {
+        headers.append(header::COOKIE, field);
+    }
+}
+
+/// A session's id as the application sees it.
+pub(super) fn id_value(id: SessionId) -> HeaderValue {
+    // Sixteen hexadecimal digits are a header value.
+    HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The `Set-Cookie` that gives a client its token.
+pub(super) fn set_cookie(policy: &CookiePolicy, token: String, is_tls: bool) -> Option<HeaderValue> {
+    let mut cookie = attributes(policy, token, is_tls);
+    if let Some(max_age) = policy.max_age {
+        cookie.set_max_age(cookie::time::Duration::try_from(max_age).ok());
+    }
+    HeaderValue::try_from(cookie.to_string()).ok()
+}
+
+/// The `Set-Cookie` that takes a client's token away: the same cookie, which a browser finds by name, domain
+/// and path, with its time over.
+pub(super) fn expire_cookie(policy: &CookiePolicy, is_tls: bool) -> Option<HeaderValue> {
+    let mut cookie = attributes(policy, String::new(), is_tls);
+    cookie.make_removal();
+    HeaderValue::try_from(cookie.to_string()).ok()
+}
+
+fn attributes(policy: &CookiePolicy, value: String, is_tls: bool) -> Cookie<'_> {
+    let secure = match policy.secure {
+        Secure::Auto => is_tls,
+        Secure::Always => true,
+        Secure::Never => false,
+    };
+    let mut cookie = Cookie::new(policy.name.as_str(), value);
+    cookie.set_path(policy.path.as_str());
+    if let Some(domain) = &policy.domain {
+        cookie.set_domain(domain.as_str());
+    }
+    cookie.set_http_only(policy.http_only);
+    cookie.set_same_site(policy.same_site.map(|same_site| match same_site {
+        SameSite::None => cookie::SameSite::None,
+        SameSite::Lax => cookie::SameSite::Lax,
+        SameSite::Strict => cookie::SameSite::Strict,
+    }));
+    cookie.set_secure(secure);
+    cookie.set_partitioned(policy.partitioned);
+    cookie
+}

@@ -1,0 +1,265 @@
+//! Our side of the endpoints: connections, load and reachability.
+//!
+//! All of it is keyed by [`EndpointId`] and outlives snapshots. What is asked on every request belongs to one
+//! worker ([`Upstream`]) and needs no atomics; what workers have to agree on, whether an endpoint can be
+//! reached and who waits for it, is shared ([`Shared`]) and only touched when something goes wrong.
+
+mod connection;
+mod dial;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
+
+use tokio::sync::Notify;
+
+pub(super) use self::connection::{Connection, SendError};
+pub(super) use self::dial::{DialError, dial, probe};
+use super::held::Queue;
+use super::metrics::{BackendCounters, WorkerMetrics};
+use crate::limits::Limits;
+use crate::routing::{Backend, Endpoint, EndpointId, LoadView, Millis};
+use crate::sessions::{Berth, Sessions};
+
+/// What all workers share about one endpoint.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// When it became unreachable, in milliseconds and one; 0 while it can be reached.
+    unreachable: AtomicU64,
+    /// Told when it can be reached again.
+    pub(super) recovered: Notify,
+    /// Who waits for it.
+    pub(super) queue: Queue,
+}
+
+/// The shared part of all endpoints.
+#[derive(Debug, Default)]
+pub(super) struct Registry(Mutex<HashMap<EndpointId, Arc<Shared>>>);
+
+/// One worker's side of an endpoint.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) id: EndpointId,
+    /// What people call it.
+    pub(super) name: Arc<str>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) berth: Arc<Berth>,
+    pub(super) counters: Arc<BackendCounters>,
+    /// Told when the endpoint has left the snapshot, or has another address: dials are given up then.
+    pub(super) changed: Notify,
+    addresses: RefCell<Box<[SocketAddr]>>,
+    idle: RefCell<Vec<Box<Connection>>>,
+    open: Rc<Cell<usize>>,
+    requests: Cell<u32>,
+}
+
+/// All endpoints that one worker has met.
+#[derive(Debug)]
+pub(super) struct Upstreams {
+    known: RefCell<HashMap<EndpointId, Rc<Upstream>, foldhash::fast::RandomState>>,
+    turns: Cell<usize>,
+    registry: Arc<Registry>,
+    sessions: Arc<Sessions>,
+    metrics: Arc<WorkerMetrics>,
+    bounds: Bounds,
+}
+
+/// A worker's share of the bounds.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    open: usize,
+    idle: usize,
+}
+
+/// Counts a request as under way until it is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight(Rc<Upstream>);
+
+impl Shared {
+    /// Notes that no connection could be made. Returns whether that is news.
+    pub(super) fn mark_unreachable(&self, now: Millis) -> bool {
+        self.unreachable.compare_exchange(0, now.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Notes that it can be reached again, and wakes who waits for that.
+    pub(super) fn mark_reachable(&self) {
+        if self.unreachable.swap(0, Ordering::Relaxed) != 0 {
+            self.recovered.notify_waiters();
+        }
+    }
+
+    pub(super) fn unreachable_since(&self) -> Option<Millis> {
+        self.unreachable.load(Ordering::Relaxed).checked_sub(1).map(Millis)
+    }
+}
+
+impl Registry {
+    fn shared(&self, id: &EndpointId) -> Arc<Shared> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = || Shared { unreachable: AtomicU64::new(0), recovered: Notify::new(), queue: Queue::default() };
+        Arc::clone(known.entry(id.clone()).or_insert_with(|| Arc::new(shared())))
+    }
+
+    /// Endpoints that no worker holds any more are forgotten.
+    fn prune(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shared| Arc::strong_count(shared) > 1);
+    }
+}
+
+impl Upstreams {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        sessions: Arc<Sessions>,
+        metrics: Arc<WorkerMetrics>,
+        limits: &Limits,
+        workers: usize,
+    ) -> Self {
+        let share = |bound: usize| bound.div_ceil(workers);
+        Self {
+            known: RefCell::default(),
+            turns: Cell::new(0),
+            registry,
+            sessions,
+            metrics,
+            bounds: Bounds { open: share(limits.upstream_connections), idle: share(limits.upstream_idle_connections) },
+        }
+    }
+
+    /// Our side of this endpoint.
+    pub(super) fn of(&self, backend: &Backend, endpoint: &Endpoint) -> Rc<Upstream> {
+        if let Some(upstream) = self.known.borrow().get(&endpoint.id) {
+            return Rc::clone(upstream);
+        }
+        let upstream = Rc::new(Upstream {
+            id: endpoint.id.clone(),
+            name: endpoint.name.clone(),
+            shared: self.registry.shared(&endpoint.id),
+            berth: self.sessions.berth(backend.id(), endpoint),
+            counters: self.metrics.backend(backend.id()),
+            changed: Notify::new(),
+            addresses: RefCell::new(endpoint.addresses.clone()),
+            idle: RefCell::default(),
+            open: Rc::default(),
+            requests: Cell::new(0),
+        });
+        self.known.borrow_mut().insert(endpoint.id.clone(), Rc::clone(&upstream));
+        upstream
+    }
+
+    /// A snapshot has been put in force: whatever it does not know any more is let go, and connections to
+    /// addresses that an endpoint has no longer are closed.
+    pub(super) fn retain<'s>(&self, addresses: impl Fn(&EndpointId) -> Option<&'s [SocketAddr]>) {
+        self.known.borrow_mut().retain(|id, upstream| {
+            let addresses = addresses(id);
+            let kept = |address| addresses.is_some_and(|addresses| addresses.contains(&address));
+            upstream.idle.borrow_mut().retain(|connection| kept(connection.address()));
+            upstream.readdress(addresses.unwrap_or_default());
+            addresses.is_some()
+        });
+        self.registry.prune();
+    }
+
+    /// Closes the connections that have been idle for too long, or that their server has closed.
+    pub(super) fn sweep(&self, limits: &Limits, now: Millis) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        for upstream in self.known.borrow().values() {
+            upstream
+                .idle
+                .borrow_mut()
+                .retain_mut(|idle| now.since(idle.idle_since()) < limits.upstream_idle && idle.is_usable(&mut cx));
+        }
+    }
+
+    fn with<T: Default>(&self, id: &EndpointId, ask: impl FnOnce(&Upstream) -> T) -> T {
+        self.known.borrow().get(id).map(|upstream| ask(upstream)).unwrap_or_default()
+    }
+}
+
+impl LoadView for Upstreams {
+    fn sessions(&self, endpoint: &Endpoint) -> u32 {
+        self.with(&endpoint.id, |upstream| upstream.berth.sessions())
+    }
+
+    /// Of this worker alone: what the others have under way would cost an atomic that all of them write.
+    fn requests(&self, endpoint: &Endpoint) -> u32 {
+        self.with(&endpoint.id, |upstream| upstream.requests.get())
+    }
+
+    fn unreachable_since(&self, endpoint: &Endpoint) -> Option<Millis> {
+        self.with(&endpoint.id, |upstream| upstream.shared.unreachable_since())
+    }
+
+    fn turn(&self, _: &Backend) -> usize {
+        self.turns.replace(self.turns.get().wrapping_add(1))
+    }
+}
+
+impl Upstream {
+    /// A kept connection that has not been closed meanwhile: the one used last, so that those which are not
+    /// needed grow old.
+    pub(super) fn take_idle(&self, cx: &mut Context<'_>) -> Option<Box<Connection>> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut connection) = idle.pop() {
+            if connection.is_usable(cx) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Notes where the endpoint is now. If that is somewhere else, dials to where it was are given up, and
+    /// whoever probes it looks there.
+    fn readdress(&self, addresses: &[SocketAddr]) {
+        if **self.addresses.borrow() != *addresses {
+            *self.addresses.borrow_mut() = addresses.into();
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Keeps a connection for the next request.
+    fn keep(&self, connection: Box<Connection>, bound: usize) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < bound {
+            idle.push(connection);
+        }
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(super) fn begin(self: &Rc<Self>) -> InFlight {
+        self.requests.set(self.requests.get() + 1);
+        InFlight(Rc::clone(self))
+    }
+
+    pub(super) fn is_full(&self, upstreams: &Upstreams) -> bool {
+        self.open.get() >= upstreams.bounds.open
+    }
+}
+
+impl Upstreams {
+    /// Takes a connection back whose response has been read to its end.
+    pub(super) fn give_back(&self, upstream: &Upstream, mut connection: Box<Connection>, now: Millis) {
+        // Once the endpoint has left the snapshot its connections have no owner, and end here.
+        if self.known.borrow().get(&upstream.id).is_some_and(|known| std::ptr::eq(&**known, upstream)) {
+            connection.rest(now);
+            upstream.keep(connection, self.bounds.idle);
+        }
+    }
+}
+
+impl std::ops::Deref for InFlight {
+    type Target = Rc<Upstream>;
+
+    fn deref(&self) -> &Rc<Upstream> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests.set(self.0.requests.get() - 1);
+    }
+}

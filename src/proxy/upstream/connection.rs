@@ -1,0 +1,202 @@
+//! One connection to an endpoint.
+//!
+//! ## Why no task drives it
+//! hyper's client connection is a future that somebody has to poll. Given a task of its own, every request
+//! would pay two task switches. Here the request that uses the connection polls it, and while it is idle
+//! nobody does: whether the server has closed it meanwhile is seen when it is taken out again.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::super::body::RequestBody;
+use super::super::watch::Watch;
+use crate::routing::Millis;
+
+type Driver = http1::Connection<TokioIo<Wire>, RequestBody>;
+
+/// A connection to an endpoint, with at most one request under way.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    /// `None` once the connection has ended.
+    driver: Option<Driver>,
+    address: SocketAddr,
+    answered: Rc<Cell<bool>>,
+    idle_since: Millis,
+    is_fresh: bool,
+    _open: Open,
+}
+
+/// Counts an open connection until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open(Rc<Cell<usize>>);
+
+/// Why a request got no response head.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// Nothing was written: here is the request.
+    Unsent(Box<Request<RequestBody>>),
+    /// The request was written, at least in part.
+    Sent {
+        /// What went wrong.
+        error: hyper::Error,
+        /// Had the upstream begun to answer?
+        answered: bool,
+    },
+    /// The time for it is over.
+    Timeout,
+}
+
+impl Open {
+    pub(super) fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Connection {
+    /// Speaks HTTP/1.1 over this stream.
+    ///
+    /// # Errors
+    /// hyper's handshake does nothing over HTTP/1 that could fail; its signature says it may.
+    pub(super) async fn new(
+        stream: TcpStream,
+        address: SocketAddr,
+        head_size: usize,
+        open: Open,
+    ) -> Result<Self, hyper::Error> {
+        let answered = Rc::new(Cell::new(false));
+        let wire = Wire { stream, received: Rc::clone(&answered) };
+        let (sender, driver) =
+            http1::Builder::new().max_buf_size(head_size.max(8192)).handshake(TokioIo::new(wire)).await?;
+        let driver = Some(driver);
+        Ok(Self { sender, driver, address, answered, idle_since: Millis(0), is_fresh: true, _open: open })
+    }
+
+    /// Sends a request and waits for the head of its response; gives up when `watch` says that the time is over.
+    /// Dropping the future closes the connection, since nobody knows then how far the request got.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+        watch: &Watch,
+    ) -> Result<Response<Incoming>, SendError> {
+        self.answered.set(false);
+        let mut response = pin!(self.sender.try_send_request(request));
+        let driver = &mut self.driver;
+        let sent = poll_fn(|cx| {
+            drive(driver, cx);
+            match response.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                Poll::Pending if watch.is_expired() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        match sent {
+            None => Err(SendError::Timeout),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut failed)) => Err(match failed.take_message() {
+                Some(request) => SendError::Unsent(Box::new(request)),
+                None => SendError::Sent { error: failed.into_error(), answered: self.answered.get() },
+            }),
+        }
+    }
+
+    /// Moves bytes. A response body that comes from here makes progress only while somebody calls this.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
+        drive(&mut self.driver, cx);
+    }
+
+    /// Can another request be sent? Looks at the socket, so that a server that has closed it is noticed.
+    pub(crate) fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx);
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    pub(super) fn rest(&mut self, now: Millis) {
+        self.idle_since = now;
+        self.is_fresh = false;
+    }
+
+    pub(super) fn idle_since(&self) -> Millis {
+        self.idle_since
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Has it had no request before the present one?
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+}
+
+fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
+    if let Some(running) = driver
+        && Pin::new(running).poll(cx).is_ready()
+    {
+        *driver = None;
+    }
+}
+
+/// The socket, with a note of whether anything has come back.
+#[derive(Debug)]
+struct Wire {
+    stream: TcpStream,
+    received: Rc<Cell<bool>>,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.received.set(true);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

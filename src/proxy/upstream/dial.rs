@@ -1,0 +1,88 @@
+//! Connecting to an endpoint.
+//!
+//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a
+//! second, what is sent has a TCP user time-out, and both end at once when the snapshot says that the
+//! endpoint has gone.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::connection::{Connection, Open};
+use super::{Upstream, Upstreams};
+use crate::limits::Limits;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    /// As many as allowed are open.
+    #[error("too many connections")]
+    Full,
+    /// Nobody answered in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The endpoint has gone meanwhile.
+    #[error("the endpoint has left")]
+    Gone,
+    /// The system says no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// hyper says no.
+    #[error(transparent)]
+    Handshake(#[from] hyper::Error),
+}
+
+/// A fresh connection to the first of the addresses that answers.
+pub(crate) async fn dial(
+    upstreams: &Upstreams,
+    upstream: &Upstream,
+    addresses: &[SocketAddr],
+    limits: &Limits,
+) -> Result<Box<Connection>, DialError> {
+    if upstream.is_full(upstreams) {
+        return Err(DialError::Full);
+    }
+    // Counted from now on: dials under way are connections too.
+    let open = Open::new(&upstream.open);
+    let (stream, address) = tokio::select! {
+        connected = connect_any(addresses, limits) => connected?,
+        () = upstream.changed.notified() => return Err(DialError::Gone),
+    };
+    Ok(Box::new(Connection::new(stream, address, limits.head_size, open).await?))
+}
+
+/// Can a connection be made?
+pub(crate) async fn probe(addresses: &[SocketAddr], limits: &Limits) -> bool {
+    connect_any(addresses, limits).await.is_ok()
+}
+
+async fn connect_any(addresses: &[SocketAddr], limits: &Limits) -> Result<(TcpStream, SocketAddr), DialError> {
+    let mut last = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        match timeout(limits.connect, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                set_user_timeout(&stream, limits.upstream_user_timeout)?;
+                return Ok((stream, *address));
+            }
+            Ok(Err(error)) => last = error.into(),
+            Err(_) => last = DialError::Timeout(limits.connect),
+        }
+    }
+    Err(last)
+}
+
+#[cfg(target_os = "linux")]
+fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+}
+
+/// Other systems have no such option; there, only the time limits of a response apply.
+#[cfg(not(target_os = "linux"))]
+fn set_user_timeout(_: &TcpStream, _: Duration) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Time limits of connections, without a timer for each.
+//!
+//! ## Why not one timer per state
+//! A request passes through five states within a millisecond. Arming and dropping a timer for each would
+//! cost more than routing it. So a connection only notes until when its present state may last, and one
+//! sweep per worker, five times a second, looks whether some of them have outstayed their limit. Limits are
+//! seconds; a fifth of one does not matter.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use crate::limits::Limits;
+use crate::routing::Millis;
+
+/// How often a worker sweeps.
+pub(super) const SWEEP: Duration = Duration::from_millis(200);
+
+/// What a client's connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The client has connected and not sent a byte.
+    FirstByte,
+    /// It has begun a request head.
+    Head,
+    /// The request is being decided upon, waits for its endpoint or for a connection: those have limits
+    /// of their own.
+    Routing,
+    /// The client sends the body of its request.
+    Upload,
+    /// The endpoint has the request and has not answered.
+    ResponseHead,
+    /// The response goes to the client.
+    Download,
+    /// Between two requests.
+    Idle,
+}
+
+/// One connection, as the sweep sees it. Written by the connection's own task.
+#[derive(Debug)]
+pub(super) struct Watch {
+    phase: Cell<Phase>,
+    until: Cell<Millis>,
+    expired: Cell<bool>,
+    closing: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// All connections of a worker.
+#[derive(Debug, Default)]
+pub(super) struct Watches(RefCell<Vec<Weak<Watch>>>);
+
+impl Watches {
+    /// Watches a connection that has just been made.
+    pub(super) fn add(&self, limits: &Limits, now: Millis) -> Rc<Watch> {
+        let watch = Rc::new(Watch {
+            phase: Cell::new(Phase::FirstByte),
+            until: Cell::new(now.plus(limits.first_byte)),
+            expired: Cell::new(false),
+            closing: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+        self.0.borrow_mut().push(Rc::downgrade(&watch));
+        watch
+    }
+
+    /// Wakes the connections whose state has lasted too long.
+    pub(super) fn sweep(&self, now: Millis) {
+        self.each(|watch| {
+            if now >= watch.until.get() && watch.phase.get() != Phase::Routing {
+                watch.expired.set(true);
+                watch.wake();
+            }
+        });
+    }
+
+    /// Asks every connection to close as soon as it has nothing under way.
+    pub(super) fn close(&self) {
+        self.each(|watch| {
+            watch.closing.set(true);
+            watch.wake();
+        });
+    }
+
+    fn each(&self, mut act: impl FnMut(&Watch)) {
+        self.0.borrow_mut().retain(|weak| weak.upgrade().inspect(|watch| act(watch)).is_some());
+    }
+}
+
+impl Watch {
+    /// A new state begins, which may last until then.
+    pub(super) fn enter(&self, phase: Phase, until: Millis) {
+        self.phase.set(phase);
+        self.until.set(until);
+        self.expired.set(false);
+    }
+
+    /// The present state has made progress.
+    pub(super) fn extend(&self, until: Millis) {
+        self.until.set(until);
+        self.expired.set(false);
+    }
+
+    /// What the connection is waiting for.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Has the present state lasted too long?
+    pub(super) fn is_expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    /// Should the connection close as soon as it can?
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// The task of this connection is the one to wake.
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
