@@ -162,5 +162,5 @@ fn session(listed: &Listed, clock: &Clock) -> api::Session {
 /// # Errors
 /// If the address is taken.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, proxy::BindError> {
-    TcpListener::bind(address).map_err(|source| proxy::BindError { address, source })
+    TcpListener::bind(address).map_err(|system| proxy::BindError { address, system })
 }

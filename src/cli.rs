@@ -64,36 +64,6 @@ impl Error {
         ExitCode::from(if matches!(self, Self::Read { .. }) { 2 } else { 1 })
     }
 
-    /// What could be done about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Admin(AdminError::Unreachable { .. }) => Some(
-                "Is moorline running? It says at its start where its admin API listens.\n\
-                 If that is somewhere else: --admin http://ADDRESS:PORT, or MOORLINE_ADMIN.",
-            ),
-            Self::Admin(AdminError::Broken { .. } | AdminError::Refused { .. }) => {
-                Some("Is it the admin API, and not a listener for clients? It says at its start where each of them is.")
-            }
-            _ => None,
-        }
-    }
-
-    /// The error, what caused it and what could be done, for people.
-    ///
-    /// # Errors
-    /// If `out` cannot be written.
-    pub fn report(&self, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "moorline: {self}")?;
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            write!(out, ": {error}")?;
-            cause = error.source();
-        }
-        writeln!(out)?;
-        self.hint().iter().flat_map(|hint| hint.lines()).try_for_each(|line| writeln!(out, "  {line}"))
-    }
-
     fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Read { path, source }

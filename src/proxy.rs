@@ -96,13 +96,12 @@ pub struct HeldRequests(Arc<Held>);
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", explain(.source))]
+#[error("cannot listen on {address}: {}", explain(.system))]
 pub struct BindError {
     /// Which one.
     pub address: SocketAddr,
-    /// What the system says.
-    #[source]
-    pub source: io::Error,
+    /// What the system says. Not a source: the message has it already, in words.
+    pub system: io::Error,
 }
 
 fn explain(error: &io::Error) -> String {
@@ -124,7 +123,7 @@ pub fn bind(config: Config) -> Result<Bound, BindError> {
         .iter()
         .map(|listener| {
             let address = listener.address;
-            listener::bind(address, config.workers).map_err(|source| BindError { address, source })
+            listener::bind(address, config.workers).map_err(|system| BindError { address, system })
         })
         .collect::<Result<_, _>>()?;
     Ok(Bound { config, listeners })

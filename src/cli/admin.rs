@@ -16,14 +16,20 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// More than any list of sessions that was asked for.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
-/// Why a running proxy gave no answer.
+const NO_ANSWER: &str = "  Is moorline running? It says at its start where its admin API listens.
+  If that is somewhere else: --admin http://ADDRESS:PORT, or MOORLINE_ADMIN.";
+
+const NO_ADMIN: &str =
+    "  Is it the admin API, and not a listener for clients? Moorline says at its start where each of them is.";
+
+/// Why a running proxy gave no answer, with what could be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// `--admin` is no such URL.
     #[error("{0:?} is not the URL of an admin API: write it as http://127.0.0.1:9901")]
     Url(String),
     /// Nobody listens there.
-    #[error("no admin API answers at {url}")]
+    #[error("no admin API answers at {url}: {source}\n{NO_ANSWER}")]
     Unreachable {
         /// Where it was looked for.
         url: String,
@@ -31,7 +37,7 @@ pub enum AdminError {
         source: io::Error,
     },
     /// Something listens there that does not speak HTTP, or stops in the middle.
-    #[error("what listens at {url} does not answer like an admin API")]
+    #[error("what listens at {url} does not answer like an admin API: {source}\n{NO_ADMIN}")]
     Broken {
         /// Where it listens.
         url: String,
@@ -39,7 +45,7 @@ pub enum AdminError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It says no.
-    #[error("the admin API at {url} answers {status}")]
+    #[error("the admin API at {url} answers {status}\n{NO_ADMIN}")]
     Refused {
         /// Where it listens.
         url: String,

@@ -69,6 +69,7 @@ pub struct LogArgs {
         long = "log",
         value_name = "FILTER",
         env = "MOORLINE_LOG",
+        hide_env_values = true,
         default_value = "info",
         global = true,
         help_heading = "Logging"
@@ -79,6 +80,7 @@ pub struct LogArgs {
         long = "log-format",
         value_name = "FORMAT",
         env = "MOORLINE_LOG_FORMAT",
+        hide_env_values = true,
         global = true,
         help_heading = "Logging"
     )]

@@ -22,7 +22,7 @@ const MAX_WORKERS: u64 = 1024;
 
 pub(super) fn file(typed: &Keyed<schema::File>) -> Result<(File, Problems), Problems> {
     let mut problems = Problems::default();
-    let typed = typed.open(&mut problems);
+    let Some(typed) = typed.open(&mut problems) else { return Err(problems) };
     let mut backends = backends::check(&typed.backends, &mut problems);
     let routes = routes::check(&typed.routes, &mut backends, &mut problems);
     let mut file = validate(typed, &mut problems);
@@ -60,7 +60,7 @@ fn validate(typed: &schema::File, problems: &mut Problems) -> File {
 fn listeners(typed: &[Keyed<schema::Listener>], problems: &mut Problems) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for typed in typed {
-        let typed = typed.open(problems);
+        let Some(typed) = typed.open(problems) else { continue };
         let trusted = typed.trusted_proxies.iter();
         let trusted_proxies = trusted.filter_map(|text| parsed(text, scalar::network, problems)).collect();
         let Some(address) = parsed(&typed.address, scalar::listen_address, problems) else { continue };
@@ -78,7 +78,7 @@ fn listeners(typed: &[Keyed<schema::Listener>], problems: &mut Problems) -> Vec<
 
 fn admin(typed: Option<&Keyed<schema::Admin>>, problems: &mut Problems) -> Option<std::net::SocketAddr> {
     let Some(typed) = typed else { return Some(ADMIN) };
-    let typed = typed.open(problems);
+    let typed = typed.open(problems)?;
     let address = match &typed.address {
         None => Some(ADMIN),
         Some(text) => parsed(text, scalar::listen_address, problems),
@@ -87,13 +87,14 @@ fn admin(typed: Option<&Keyed<schema::Admin>>, problems: &mut Problems) -> Optio
 }
 
 fn session_keys(typed: &Keyed<schema::SessionKeys>, problems: &mut Problems) -> Option<PathBuf> {
-    let file = &typed.open(problems).file;
-    let not_empty = |text| if text == "" { Err("the name of the key file is empty") } else { Ok(PathBuf::from(text)) };
+    let file = &typed.open(problems)?.file;
+    let not_empty =
+        |text: &str| if text.is_empty() { Err("the name of the key file is empty") } else { Ok(PathBuf::from(text)) };
     parsed(file, not_empty, problems)
 }
 
 fn access_log(typed: Option<&Keyed<schema::AccessLog>>, problems: &mut Problems) -> AccessLog {
-    let format = typed.and_then(|typed| typed.open(problems).format.as_ref()?.open(problems));
+    let format = typed.and_then(|typed| typed.open(problems)?.format.as_ref()?.open(problems));
     match format.map(|format| format.value) {
         None => AccessLog::default(),
         Some(schema::AccessLogFormat::Off) => AccessLog::Off,

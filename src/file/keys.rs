@@ -83,9 +83,9 @@ impl KeyFile {
         let typed: Keyed<TypedFile> = yaml::read(text, Echo::Never)?;
         let mut problems = Problems::default();
         let mut entries: Vec<Entry> = Vec::new();
-        let keys = &typed.open_secret(&mut problems).keys;
+        let keys = typed.open_secret(&mut problems).map_or(&[][..], |typed| &typed.keys);
         for typed in keys {
-            let typed = typed.open_secret(&mut problems);
+            let Some(typed) = typed.open_secret(&mut problems) else { continue };
             let Some(entry) = entry(typed, &mut problems) else { continue };
             if entries.iter().any(|other| other.id == entry.id) {
                 problems.push(Problem::error(typed.id.place, format!("two keys have the id {}", entry.id.get())));
@@ -95,7 +95,7 @@ impl KeyFile {
             }
             entries.push(entry);
         }
-        if keys.is_empty() {
+        if keys.is_empty() && problems.is_empty() {
             problems.push(Problem::error(None, "there is no key").hint("moorline keys new makes one".to_owned()));
         }
         problems.sort();

@@ -18,6 +18,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 pub use self::limits::Limits;
 pub use self::session::{Cookie, OnLost, OnRestart, SameSite, Secure, Session, Strategy};
 use self::text::{Address, Count, Network};
+use super::typed::Mapping;
 pub use super::typed::{At, Choice, Keyed, Named};
 
 /// Configuration of the Moorline reverse proxy.
@@ -104,7 +105,7 @@ pub enum AccessLogFormat {
 #[serde(deny_unknown_fields, expecting = "a backend, as in { endpoints: [127.0.0.1:9001] }")]
 pub struct Backend {
     /// The servers.
-    pub endpoints: Vec<At<Endpoint>>,
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// A server: its address, or a mapping that says more.
@@ -112,7 +113,7 @@ pub struct Backend {
 #[schemars(untagged)]
 pub enum Endpoint {
     /// The address is all there is to say. When it changes, its sessions are lost.
-    Address(#[schemars(with = "Address")] String),
+    Address(#[schemars(with = "Address")] At<String>),
     /// It has a name, or drains.
     Described(Keyed<DescribedEndpoint>),
 }
@@ -144,7 +145,7 @@ pub struct Route {
     pub hosts: Vec<At<String>>,
     /// What happens to their requests. The most specific path decides, whatever the order.
     #[schemars(length(min = 1))]
-    pub rules: Vec<At<Keyed<Rule>>>,
+    pub rules: Vec<Keyed<Rule>>,
 }
 
 /// What happens to the requests of a path.
@@ -152,7 +153,7 @@ pub struct Route {
 #[serde(deny_unknown_fields, expecting = "a rule, as in { path: { prefix: / }, backend: posts, session: {} }")]
 pub struct Rule {
     /// Which paths; all of them unless it says otherwise.
-    pub path: Option<At<Keyed<Path>>>,
+    pub path: Option<Keyed<Path>>,
     /// The backend that serves them.
     #[schemars(with = "Option<String>")]
     pub backend: Option<At<String>>,
@@ -210,24 +211,39 @@ pub fn json_schema() -> Schema {
 
 impl<'de> Deserialize<'de> for Endpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let At { value, place } = At::deserialize(deserializer)?;
+        Ok(match value {
+            TextOrMapping::Text(value) => Self::Address(At { value, place }),
+            TextOrMapping::Mapping(mapping) => Self::Described(mapping.at(place)),
+        })
+    }
+}
+
+enum TextOrMapping {
+    Text(String),
+    Mapping(Mapping<DescribedEndpoint>),
+}
+
+impl<'de> Deserialize<'de> for TextOrMapping {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
-            type Value = Endpoint;
+            type Value = TextOrMapping;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an endpoint, as in 127.0.0.1:9001 or { name: posts-0, address: 127.0.0.1:9001 }")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Endpoint, E> {
-                Ok(Endpoint::Address(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TextOrMapping::Text(text.to_owned()))
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Endpoint, E> {
-                Ok(Endpoint::Address(number.to_string()))
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(TextOrMapping::Text(number.to_string()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Endpoint, A::Error> {
-                Keyed::deserialize(MapAccessDeserializer::new(map)).map(Endpoint::Described)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Mapping::deserialize(MapAccessDeserializer::new(map)).map(TextOrMapping::Mapping)
             }
         }
         deserializer.deserialize_any(Either)

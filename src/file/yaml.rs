@@ -48,7 +48,6 @@ fn problem(error: &Error, echo: Echo) -> Problem {
         error => error,
     };
     match error {
-        Error::SerdeMissingField { field, .. } => Problem::error(at, format!("missing key {field:?}")),
         Error::Unexpected { expected: "sequence start", .. } => {
             Problem::error(at, "expected a list").hint("[ … ], or a line with - for each".to_owned())
         }

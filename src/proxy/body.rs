@@ -29,6 +29,7 @@ struct Upload {
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     source: Source,
+    broken: Option<hyper::Error>,
     exchange: Exchange,
 }
 
@@ -78,7 +79,7 @@ impl Body for RequestBody {
 impl ResponseBody {
     /// A body of our own.
     pub(super) fn own(bytes: Bytes, exchange: Exchange) -> Self {
-        Self { source: Source::Own((!bytes.is_empty()).then_some(bytes)), exchange }
+        Self { source: Source::Own((!bytes.is_empty()).then_some(bytes)), broken: None, exchange }
     }
 
     /// The body that an endpoint sends over this connection.
@@ -88,7 +89,8 @@ impl ResponseBody {
         upstream: InFlight,
         exchange: Exchange,
     ) -> Self {
-        let mut body = Self { source: Source::Upstream { incoming, connection: Some(connection), upstream }, exchange };
+        let source = Source::Upstream { incoming, connection: Some(connection), upstream };
+        let mut body = Self { source, broken: None, exchange };
         if body.is_end_stream() {
             body.give_back(&mut Context::from_waker(std::task::Waker::noop()));
         }
@@ -112,6 +114,9 @@ impl Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let (incoming, connection) = match &mut this.source {
             Source::Own(bytes) => {
                 let bytes = bytes.take();
@@ -128,20 +133,29 @@ impl Body for ResponseBody {
             connection.drive(cx);
             frame = Pin::new(&mut *incoming).poll_frame(cx);
         }
-        let frame = ready!(frame);
-        this.exchange.sent(frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len));
-        match &frame {
-            Some(Err(error)) => this.exchange.broke(error),
-            Some(Ok(_)) if !incoming.is_end_stream() => {}
-            _ => this.give_back(cx),
+        let frame = match ready!(frame) {
+            Some(Ok(frame)) => Some(frame),
+            Some(Err(error)) => {
+                // What has come so far is written out first: a client that is told of the end at once would
+                // never see the beginning.
+                this.exchange.broke(&error);
+                this.broken = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            None => None,
+        };
+        this.exchange.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
+        if frame.is_none() || incoming.is_end_stream() {
+            this.give_back(cx);
         }
-        Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
+        Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_none(),
-            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+            Source::Upstream { incoming, .. } => self.broken.is_none() && incoming.is_end_stream(),
         }
     }
 

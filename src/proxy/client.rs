@@ -66,7 +66,9 @@ impl Client {
             if let Some(host) = host {
                 headers.insert(headers::FORWARDED_HOST, host.clone());
             }
-            headers.extend(forwarded.map(|value| (http::header::FORWARDED, value)));
+            if let Some(value) = forwarded {
+                headers.insert(http::header::FORWARDED, value);
+            }
             return;
         }
         let list = headers::appended(headers.get(headers::FORWARDED_FOR), &self.address_value);

@@ -17,6 +17,9 @@ use super::headers::Peer;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
 
+/// So much is read from a socket at a time, at most.
+pub(super) const BODY_BUFFER: usize = 64 * 1024;
+
 /// Serves one connection until either side ends it, or a time limit does.
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Peer) {
     let _open = Open(&worker);
@@ -27,7 +30,8 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let mut http = pin!(
         hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
-            .max_buf_size(worker.limits.head_size.max(8192))
+            .max_header_size(worker.limits.head_size)
+            .max_buf_size(BODY_BUFFER.max(worker.limits.head_size))
             .serve_connection(TokioIo::new(socket), service)
     );
     let mut told = false;

@@ -13,6 +13,9 @@ pub(super) enum Error {
     /// The request is none that we pass on.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
+    /// The target is longer than allowed.
+    #[error("the request target is too long")]
+    TargetTooLong,
     /// No rule has its host and path.
     #[error("no route for this host and path")]
     NoRoute,
@@ -52,6 +55,7 @@ impl Error {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::UploadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
@@ -64,13 +68,14 @@ impl Error {
 
     /// Can the connection not be used for another request, because this one was not read to its end?
     pub(super) fn closes(&self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::UploadTimeout)
+        matches!(self, Self::BadRequest(_) | Self::TargetTooLong | Self::UploadTimeout)
     }
 
     /// What the client is told.
     fn detail(&self) -> &'static str {
         match self {
             Self::BadRequest(what) => what,
+            Self::TargetTooLong => "The request target is longer than this server accepts.",
             Self::NoRoute => "Nothing is served under this host and path.",
             Self::UploadTimeout => "The request body did not arrive in time.",
             Self::NotConfigured => "The proxy is starting. Please try again in a moment.",
@@ -193,7 +198,8 @@ mod tests {
     fn an_overload_says_when_to_come_back_and_a_bad_request_closes() {
         let id = HeaderValue::from_static("abc");
         let busy = Error::Busy.response(Form::Json, &id);
-        assert_eq!((busy.status(), &busy.headers()["retry-after"]), (StatusCode::SERVICE_UNAVAILABLE, &"2"));
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers()["retry-after"], "2");
         let body: serde_json::Value = serde_json::from_slice(busy.body()).unwrap();
         assert_eq!((&body["status"], &body["request_id"]), (&503.into(), &"abc".into()));
         assert_eq!(Error::BadRequest("no").response(Form::Text, &id).headers()["connection"], "close");

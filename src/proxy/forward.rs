@@ -110,7 +110,7 @@ impl<'a> Journey<'a> {
         exchange: &'a mut Exchange,
     ) -> Result<Self, Error> {
         let (mut head, body) = request.into_parts();
-        normalize(&mut head)?;
+        normalize(&mut head, client.worker.limits.target_size)?;
         let rule = find(snapshot, &head.headers, &head.uri)?;
         let mut presented = Presented::default();
         if let Some(persistence) = &rule.session {
@@ -121,7 +121,9 @@ impl<'a> Journey<'a> {
         let host = head.headers.get(header::HOST).cloned();
         client.rewrite(&mut head.headers, host.as_ref());
         head.headers.insert(headers::REQUEST_ID, exchange.request_id.clone());
-        head.headers.extend(trace.map(|trace| (headers::TRACEPARENT, trace)));
+        if let Some(trace) = trace {
+            head.headers.insert(headers::TRACEPARENT, trace);
+        }
         head.version = Version::HTTP_11;
         Ok(Self {
             client,
@@ -357,7 +359,10 @@ fn find<'s>(snapshot: &'s Snapshot, fields: &http::HeaderMap, uri: &Uri) -> Resu
 }
 
 /// Brings a request's target into the form that is matched and forwarded: an absolute path, and the host in `Host`.
-fn normalize(head: &mut request::Parts) -> Result<(), Error> {
+fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error> {
+    if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > target_size) {
+        return Err(Error::TargetTooLong);
+    }
     if head.method == Method::CONNECT {
         return Err(Error::BadRequest("CONNECT is not served here."));
     }

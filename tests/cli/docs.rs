@@ -14,9 +14,9 @@ fn doc(name: &str) -> PathBuf {
 #[track_caller]
 fn check(name: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(doc(name), expected).unwrap();
+        std::fs::write(doc(name), expected).expect("a writable docs/");
     }
-    let found = std::fs::read_to_string(doc(name)).unwrap();
+    let found = std::fs::read_to_string(doc(name)).expect("a readable document");
     assert!(found == expected, "docs/{name} is not what the code says: UPDATE_DOCS=1 cargo test --test cli writes it");
 }
 
@@ -36,7 +36,8 @@ fn the_schema_is_that_of_the_code() {
 #[test]
 fn the_reference_of_the_file_is_that_of_the_code() {
     let example = std::fs::read_to_string(doc("moorline.yaml")).unwrap();
-    let (_, problems) = File::parse(&example).unwrap_or_else(|problems| panic!("{}", problems.render("f", Some(&example))));
+    let (_, problems) =
+        File::parse(&example).unwrap_or_else(|problems| panic!("{}", problems.render("f", Some(&example))));
     assert!(problems.is_empty(), "{}", problems.render("moorline.yaml", Some(&example)));
     let document = std::fs::read_to_string(doc("file.md")).unwrap();
     let document = with_part(&document, "example", &format!("```yaml\n{example}```\n"));

@@ -24,7 +24,13 @@ pub enum Output {
 #[derive(Clone, Debug, clap::Args)]
 pub struct AdminArgs {
     /// The admin API of the running proxy
-    #[arg(long, value_name = "URL", env = "MOORLINE_ADMIN", default_value = "http://127.0.0.1:9901")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MOORLINE_ADMIN",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9901"
+    )]
     pub admin: String,
     /// How the answer is printed
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]

@@ -66,7 +66,14 @@ pub struct SessionArgs {
 #[command(after_help = examples::RUN)]
 pub struct RunArgs {
     /// The configuration file; it is read again when it changes and on SIGHUP
-    #[arg(short, long, value_name = "FILE", default_value = "moorline.yaml", env = "MOORLINE_CONFIG")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "moorline.yaml",
+        env = "MOORLINE_CONFIG",
+        hide_env_values = true
+    )]
     pub config: PathBuf,
     /// Where the admin API listens, or off, whatever the file says
     #[arg(long, value_name = "ADDRESS|off")]

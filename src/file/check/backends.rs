@@ -20,16 +20,16 @@ struct Listed {
 pub(super) fn check(typed: &Named<Keyed<schema::Backend>>, problems: &mut Problems) -> Backends {
     let mut backends = Vec::new();
     for (name, backend) in &typed.0 {
-        let endpoints = endpoints(&backend.open(problems).endpoints, name, problems);
-        // A backend with a wrong name is kept, so that those who use it are not reported as well.
+        let endpoints = backend.open(problems).map(|backend| endpoints(&backend.endpoints, name, problems));
+        // What is wrong is kept under its name, so that those who use it are not reported as well.
         parsed(name, scalar::name, problems);
-        let spec = BackendSpec { id: BackendId::new(name.value.as_str()), endpoints };
+        let spec = BackendSpec { id: BackendId::new(name.value.as_str()), endpoints: endpoints.unwrap_or_default() };
         backends.push(Listed { spec, place: name.place, used: false });
     }
     Backends(backends)
 }
 
-fn endpoints(typed: &[At<schema::Endpoint>], backend: &At<String>, problems: &mut Problems) -> Vec<EndpointSpec> {
+fn endpoints(typed: &[schema::Endpoint], backend: &At<String>, problems: &mut Problems) -> Vec<EndpointSpec> {
     let specs: Vec<_> = typed.iter().filter_map(|typed| endpoint(typed, problems)).collect();
     let (mut identities, mut addresses) = (HashMap::new(), HashMap::new());
     for (spec, place) in &specs {
@@ -52,12 +52,12 @@ fn endpoints(typed: &[At<schema::Endpoint>], backend: &At<String>, problems: &mu
     specs
 }
 
-fn endpoint(typed: &At<schema::Endpoint>, problems: &mut Problems) -> Option<(EndpointSpec, Place)> {
-    let (name, address, drain) = match &typed.value {
-        schema::Endpoint::Address(text) => (None, &At { value: text.clone(), place: typed.place }, false),
-        schema::Endpoint::Described(described) => {
-            let described = described.open(problems);
-            (described.name.as_ref(), &described.address, described.drain)
+fn endpoint(typed: &schema::Endpoint, problems: &mut Problems) -> Option<(EndpointSpec, Place)> {
+    let (place, name, address, drain) = match typed {
+        schema::Endpoint::Address(address) => (address.place, None, address, false),
+        schema::Endpoint::Described(keyed) => {
+            let described = keyed.open(problems)?;
+            (keyed.place(), described.name.as_ref(), &described.address, described.drain)
         }
     };
     let named = name.map(|name| parsed(name, scalar::name, problems));
@@ -67,7 +67,7 @@ fn endpoint(typed: &At<schema::Endpoint>, problems: &mut Problems) -> Option<(En
         None => None,
         Some(name) => Some(name?.into()),
     };
-    Some((EndpointSpec { name, address, drain }, typed.place))
+    Some((EndpointSpec { name, address, drain }, place))
 }
 
 impl Backends {

@@ -12,8 +12,8 @@ use crate::limits::Limits;
 type Typed = Option<At<String>>;
 
 pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> Limits {
-    let typed = typed.open(problems);
     let mut limits = Limits::default();
+    let Some(typed) = typed.open(problems) else { return limits };
     let mut times = Setter { problems: &mut *problems, bounds: millis(10)..=hours(1) };
     times.duration(&typed.first_byte, &mut limits.first_byte);
     times.duration(&typed.head, &mut limits.head);

@@ -21,12 +21,12 @@ pub(super) fn check(
     let mut taken = Taken::default();
     let mut routes = Vec::new();
     for typed in typed {
-        let typed = typed.open(problems);
+        let Some(typed) = typed.open(problems) else { continue };
         let hosts = hosts(&typed.hosts, problems);
         let mut rules = Vec::new();
         for rule in &typed.rules {
-            if let Some(spec) = self::rule(rule.value.open(problems), rule.place, &hosts, backends, problems) {
-                hosts.iter().for_each(|host| taken.add(host, &spec, rule.place, problems));
+            if let Some(spec) = self::rule(rule, &hosts, backends, problems) {
+                hosts.iter().for_each(|host| taken.add(host, &spec, rule.place(), problems));
                 rules.push(spec);
             }
         }
@@ -50,15 +50,16 @@ fn hosts(typed: &[At<String>], problems: &mut Problems) -> Vec<HostPattern> {
 }
 
 fn rule(
-    typed: &schema::Rule,
-    place: Place,
+    typed: &Keyed<schema::Rule>,
     hosts: &[HostPattern],
     backends: &mut Backends,
     problems: &mut Problems,
 ) -> Option<RuleSpec> {
+    let place = typed.place();
+    let typed = typed.open(problems)?;
     let path = match &typed.path {
         None => Some(PathMatch::Prefix("".into())),
-        Some(At { value, place }) => path(value.open(problems), *place, problems),
+        Some(typed) => path(typed, problems),
     };
     let shares = shares(typed, place, backends, problems);
     let session = typed.session.as_ref().map(|typed| {
@@ -72,7 +73,9 @@ fn rule(
     Some(RuleSpec { path: path?, backends: shares?, balance: balance(typed, problems), session })
 }
 
-fn path(typed: &schema::Path, place: Place, problems: &mut Problems) -> Option<PathMatch> {
+fn path(typed: &Keyed<schema::Path>, problems: &mut Problems) -> Option<PathMatch> {
+    let place = typed.place();
+    let typed = typed.open(problems)?;
     match (&typed.prefix, &typed.exact) {
         (Some(prefix), None) => parsed(prefix, PathMatch::prefix, problems),
         (None, Some(exact)) => parsed(exact, PathMatch::exact, problems),
@@ -121,7 +124,7 @@ fn shares(
     };
     let mut shares: Vec<(usize, u32)> = Vec::new();
     for share in &list.value {
-        let share = share.open(problems);
+        let Some(share) = share.open(problems) else { continue };
         let weight = share.weight.as_ref().map_or(Some(1), |weight| number(weight, 0..=MAX_WEIGHT, problems));
         let Some(at) = backends.find(&share.name, problems) else { continue };
         if shares.iter().any(|(other, _)| *other == at) {
@@ -142,8 +145,11 @@ fn shares(
 #[derive(Default)]
 struct Taken {
     paths: HashMap<(HostPattern, PathMatch), Place>,
-    cookies: HashMap<(HostPattern, CookieName, Option<String>, String), (usize, Place)>,
+    cookies: HashMap<Jar, (usize, Place)>,
 }
+
+/// Where a browser keeps a cookie: host, name, domain and path. A second one takes the place of the first.
+type Jar = (HostPattern, CookieName, Option<String>, String);
 
 impl Taken {
     fn add(&mut self, host: &HostPattern, rule: &RuleSpec, place: Place, problems: &mut Problems) {
@@ -156,7 +162,7 @@ impl Taken {
         self.paths.insert((host.clone(), rule.path.clone()), place);
         let (Some(session), Some((primary, _))) = (&rule.session, rule.backends.first()) else { return };
         let cookie = session.cookie.clone();
-        let jar = (host.clone(), cookie.name, cookie.domain, cookie.path);
+        let jar: Jar = (host.clone(), cookie.name, cookie.domain, cookie.path);
         let name = jar.1.as_str().to_owned();
         let (other, first) = *self.cookies.entry(jar).or_insert((*primary, place));
         if other != *primary {

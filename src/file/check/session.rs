@@ -24,8 +24,8 @@ pub(super) struct Around<'a> {
 }
 
 pub(super) fn check(typed: &Keyed<schema::Session>, around: &Around<'_>, problems: &mut Problems) -> SessionPolicy {
-    let typed = typed.open(problems);
     let default = SessionPolicy::default();
+    let Some(typed) = typed.open(problems) else { return default };
     let time = |typed: &Option<At<String>>, bounds, default, problems: &mut Problems| {
         typed.as_ref().and_then(|text| duration(text, bounds, problems)).unwrap_or(default)
     };
@@ -67,8 +67,8 @@ fn warn(typed: &schema::Session, policy: &SessionPolicy, around: &Around<'_>, pr
 }
 
 fn cookie(typed: &Keyed<schema::Cookie>, around: &Around<'_>, problems: &mut Problems) -> CookiePolicy {
-    let typed = typed.open(problems);
     let default = CookiePolicy::default();
+    let Some(typed) = typed.open(problems) else { return default };
     let cookie = CookiePolicy {
         name: typed.name.as_ref().and_then(|name| parsed(name, CookieName::new, problems)).unwrap_or(default.name),
         path: typed.path.as_ref().and_then(|path| parsed(path, cookie_path, problems)).unwrap_or(default.path),

@@ -43,7 +43,10 @@ fn files_that_cannot_be_read() {
         ("a tab", "listeners:\n\t- address: 127.0.0.1:8080".into()),
         ("a key twice", format!("{START}{START}")),
         ("a key is missing", format!("{START}{POSTS}")),
-        ("an address is missing", format!("listeners: [{{}}]\n{POSTS}{ROUTE}")),
+        (
+            "addresses are missing",
+            format!("listeners: [{{}}]\nbackends: {{ posts: {{ endpoints: [{{ name: a }}] }} }}\n{ROUTE}"),
+        ),
         ("a list where a mapping belongs", format!("listeners: [[127.0.0.1:8080]]\n{POSTS}{ROUTE}")),
         ("a text where a list belongs", format!("listeners: 127.0.0.1:8080\n{POSTS}{ROUTE}")),
         (
@@ -71,6 +74,7 @@ fn files_that_make_no_sense() {
         ("three mistakes at once", format!("listners: 1\n{}", session("{ on_lost: reasign, cokie: {}, hold: 5 }"))),
         ("words of other tools", session("{ on_lost: sticky, on-restart: keep, cookie: { SameSite: none } }")),
         ("an unknown key far from all", top("frobnicate: 1")),
+        ("misspelt and missing", format!("listeners: [{{ adress: 127.0.0.1:1 }}, {{ tls: 1 }}]\n{POSTS}{ROUTE}")),
         ("tls is not there yet", format!("listeners: [{{ address: 127.0.0.1:8443, tls: {{}} }}]\n{POSTS}{ROUTE}")),
         ("nothing in it", "listeners: []\nbackends: {}\nroutes: []\n".into()),
         ("addresses", endpoints("[9001, shop.internal:80, 'http://127.0.0.1', 127.0.0.1, 127.0.0.1:0, ':80']")),

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::super::body::RequestBody;
+use super::super::connection::BODY_BUFFER;
 use super::super::watch::Watch;
 use crate::routing::Millis;
 
@@ -84,8 +85,11 @@ impl Connection {
     ) -> Result<Self, hyper::Error> {
         let answered = Rc::new(Cell::new(false));
         let wire = Wire { stream, received: Rc::clone(&answered) };
-        let (sender, driver) =
-            http1::Builder::new().max_buf_size(head_size.max(8192)).handshake(TokioIo::new(wire)).await?;
+        let (sender, driver) = http1::Builder::new()
+            .max_header_size(head_size)
+            .max_buf_size(BODY_BUFFER.max(head_size))
+            .handshake(TokioIo::new(wire))
+            .await?;
         let driver = Some(driver);
         Ok(Self { sender, driver, address, answered, idle_since: Millis(0), is_fresh: true, _open: open })
     }

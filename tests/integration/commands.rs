@@ -1,0 +1,216 @@
+//! The real program: started as a user starts it, ended as a system ends it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::support::{Client, Origin, PATIENCE, admin_get, eventually, origin};
+
+/// A running `moorline`. Killed when dropped.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+fn start(args: &[&str]) -> Program {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_moorline"))
+        .args(["--log-format", "json"])
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let (tx, lines) = std::sync::mpsc::sync_channel(10_000);
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            if tx.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let address =
+        |line: String| serde_json::from_str::<serde_json::Value>(&line).ok()?["address"].as_str()?.parse().ok();
+    let next = |lines: &std::sync::mpsc::Receiver<String>| {
+        let line = lines.recv_timeout(PATIENCE).expect("a line");
+        address(line.clone()).unwrap_or_else(|| panic!("no address in {line}"))
+    };
+    let (listening, admin) = (next(&lines), next(&lines));
+    Program { child, address: listening, admin, lines }
+}
+
+impl Program {
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it does not end");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits for a line of the log that contains this.
+    fn says(&self, what: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never says {what:?}"));
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn proxy_for(origins: &[&Origin]) -> Program {
+    let endpoints: Vec<String> = origins.iter().map(|origin| format!("{}={}", origin.name, origin.address)).collect();
+    let mut args = vec!["proxy", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    args.extend(endpoints.iter().map(String::as_str));
+    start(&args)
+}
+
+#[tokio::test]
+async fn proxy_serves_until_sigterm_and_ends_with_0() {
+    let (a, b) = (origin("a").run().await, origin("b").run().await);
+    let mut program = proxy_for(&[&a, &b]);
+    let mut client = Client::connect(program.address).await;
+    let first = client.get("/").await.expect(200);
+    for _ in 0..20 {
+        assert_eq!(client.get("/").await.expect(200).served_by(), first.served_by());
+    }
+    let (_, text) = admin_get(program.admin, "/api/v1/sessions").await;
+    assert_eq!(serde_json::from_str::<moorline::api::Sessions>(&text).unwrap().total, 1);
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha").await;
+    eventually("the request has begun", || a.open() + b.open() > 0).await;
+    program.signal("-TERM");
+    program.says("shutting down");
+    client.send(b"lf").await;
+    client.response().await.expect("the request under way is answered").expect(200);
+    assert_eq!(program.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let a = origin("a").behave(crate::support::Behaviour::Hang).run().await;
+    let mut program = proxy_for(&[&a]);
+    let mut client = Client::connect(program.address).await;
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("the request is there", || a.heads().len() == 1).await;
+    program.signal("-TERM");
+    program.says("shutting down");
+    program.signal("-TERM");
+    assert_eq!(program.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn run_follows_its_file_and_keeps_the_last_good_state() {
+    let (a, b) = (origin("a").run().await, origin("b").run().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("moorline.yaml");
+    let write = |origin: &Origin, rest: &str| {
+        let text = format!(
+            "listeners: [{{ address: '127.0.0.1:0' }}]\nadmin: {{ address: '127.0.0.1:0' }}\n\
+             backends: {{ posts: {{ endpoints: [{{ name: {}, address: {} }}] }} }}\n\
+             routes: [{{ rules: [{{ backend: posts, session: {{}} }}] }}]\n{rest}",
+            origin.name, origin.address
+        );
+        // As editors do: another file in its place.
+        let next = folder.path().join("next");
+        std::fs::File::create(&next).and_then(|mut file| file.write_all(text.as_bytes())).expect("a file");
+        std::fs::rename(next, &path).expect("a rename");
+    };
+    write(&a, "");
+    let program = start(&["run", "-c", path.to_str().expect("a path")]);
+    let served = async || Client::connect(program.address).await.get("/").await.expect(200).served_by().to_owned();
+    assert_eq!(served().await, "a");
+
+    write(&b, "");
+    program.says("configuration reloaded");
+    assert_eq!(served().await, "b");
+
+    write(&a, "nonsense: true\n");
+    let said = program.says("was not reloaded");
+    assert!(said.contains("nonsense") && said.contains(":5:1"), "{said}");
+    assert_eq!(served().await, "b", "the last good state serves on");
+    let (_, metrics) = admin_get(program.admin, "/metrics").await;
+    assert!(metrics.contains("moorline_config_last_reload_successful 0"), "{metrics}");
+
+    write(&a, "");
+    program.says("configuration reloaded");
+    assert_eq!(served().await, "a");
+
+    // A file that is written in place, and SIGHUP where nothing is noticed.
+    program.signal("-HUP");
+    let (_, metrics) = admin_get(program.admin, "/metrics").await;
+    assert!(metrics.contains("moorline_config_last_reload_successful 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn sessions_outlive_the_process_when_their_keys_do() {
+    let (a, b) = (origin("a").run().await, origin("b").run().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = folder.path().join("keys.yaml");
+    let made = Command::new(env!("CARGO_BIN_EXE_moorline"))
+        .args(["keys", "new", "--out", keys.to_str().expect("a path")])
+        .output()
+        .expect("the program starts");
+    assert!(made.status.success(), "{made:?}");
+    let (one, two) = (format!("a={}", a.address), format!("b={}", b.address));
+    let args = [
+        "proxy",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--keys",
+        keys.to_str().expect("a path"),
+        &one,
+        &two,
+    ];
+    let mut program = start(&args);
+    let mut client = Client::connect(program.address).await;
+    let first = client.get("/").await.expect(200);
+    program.signal("-TERM");
+    assert_eq!(program.ended().await.code(), Some(0));
+    let program = start(&args);
+    for _ in 0..10 {
+        let mut again = Client::connect(program.address).await;
+        again.cookie.clone_from(&client.cookie);
+        let response = again.get("/").await.expect(200);
+        assert_eq!(
+            (response.served_by(), response.seen("moorline-session").as_deref()),
+            (first.served_by(), Some("kept"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_served_ends_it_with_1_and_the_reason() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_moorline")).args(args).output().expect("the program starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = run(&["proxy", "--listen", &address, "127.0.0.1:9001"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(said, format!("moorline: cannot listen on {address}: another program listens there already\n"));
+    let (code, said) = run(&["run", "-c", "/nowhere/moorline.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot read /nowhere/moorline.yaml"), "{said}");
+}

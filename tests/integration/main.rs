@@ -1,0 +1,17 @@
+//! The proxy as its clients and upstreams see it: the real app, real sockets, bytes on the wire.
+//!
+//! One module per promise. [`support`] has the words: `origin("a").run()`, `proxy().endpoint(..).run()`,
+//! `client.get("/")`.
+
+mod admin;
+mod bodies;
+mod commands;
+mod cookies;
+mod errors;
+mod headers;
+mod hostile;
+mod reload;
+mod stickiness;
+mod support;
+mod timeouts;
+mod upstreams;

@@ -1,0 +1,27 @@
+//! The words that tests are written in.
+
+mod client;
+mod origin;
+mod proxy;
+
+use std::time::Duration;
+
+pub(crate) use client::{Client, Response};
+pub(crate) use origin::{Behaviour, Origin, origin};
+pub(crate) use proxy::{Proxy, admin_get, proxy};
+
+/// Long enough for the slowest machine; nothing waits for so long when all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(tokio::time::Instant::now() < deadline, "{what}: not within {PATIENCE:?} ({caller})");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The real app, in this process, on free ports.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use moorline::app::{self, Running};
+use moorline::config::Config;
+use moorline::control::{Control, keys};
+use moorline::file::File;
+use moorline::routing::KeyRing;
+
+use super::{Client, Origin, PATIENCE};
+
+/// A proxy that is about to be. One backend `posts`, one sticky rule for every host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Builder {
+    endpoints: Vec<String>,
+    session: Option<String>,
+    limits: String,
+    listener: String,
+    extra: String,
+}
+
+/// A running proxy. Dropping it ends it.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    control: Mutex<Control>,
+    keys: Arc<KeyRing>,
+    running: Option<Running>,
+    log: Log,
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+pub(crate) fn proxy() -> Builder {
+    Builder { session: Some(String::new()), ..Builder::default() }
+}
+
+impl Builder {
+    /// A server with a name: worth waiting for.
+    pub(crate) fn endpoint(mut self, origin: &Origin) -> Self {
+        self.endpoints.push(format!("{{ name: {}, address: {} }}", origin.name, origin.address));
+        self
+    }
+
+    /// A server that is told to drain.
+    pub(crate) fn draining(mut self, origin: &Origin) -> Self {
+        self.endpoints.push(format!("{{ name: {}, address: {}, drain: true }}", origin.name, origin.address));
+        self
+    }
+
+    /// A server without a name: nobody brings it back.
+    pub(crate) fn address(mut self, address: SocketAddr) -> Self {
+        self.endpoints.push(address.to_string());
+        self
+    }
+
+    /// Fields of the session policy, in YAML's flow style.
+    pub(crate) fn session(self, fields: &str) -> Self {
+        Self { session: Some(fields.to_owned()), ..self }
+    }
+
+    pub(crate) fn without_sessions(self) -> Self {
+        Self { session: None, ..self }
+    }
+
+    pub(crate) fn limits(self, fields: &str) -> Self {
+        Self { limits: fields.to_owned(), ..self }
+    }
+
+    pub(crate) fn trusting(self, network: &str) -> Self {
+        Self { listener: format!(", trusted_proxies: [{network}]"), ..self }
+    }
+
+    /// More routes, as lines of YAML.
+    pub(crate) fn routes(self, yaml: &str) -> Self {
+        Self { extra: yaml.to_owned(), ..self }
+    }
+
+    pub(crate) fn file(&self) -> File {
+        let session = self.session.as_ref().map(|fields| format!(", session: {{ {fields} }}")).unwrap_or_default();
+        let text = format!(
+            "listeners: [{{ address: '127.0.0.1:0'{} }}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: 2\n\
+             access_log: {{ format: json }}\nlimits: {{ {} }}\n\
+             backends:\n  posts: {{ endpoints: [{}] }}\nroutes:\n{}  - rules: [{{ backend: posts{session} }}]\n",
+            self.listener,
+            self.limits,
+            self.endpoints.join(", "),
+            self.extra,
+        );
+        File::parse(&text).unwrap_or_else(|problems| panic!("{}", problems.render("test", Some(&text)))).0
+    }
+
+    pub(crate) fn run(self) -> Proxy {
+        let file = self.file();
+        let (bound, mut control) = app::bind(Config::from(&file)).expect("free ports");
+        let keys = keys::random().expect("random bytes");
+        control.publish(&file, Arc::clone(&keys)).expect("a sound file");
+        let log = Log::default();
+        let (address, admin) = (bound.addresses()[0], bound.admin_address().expect("an admin listener"));
+        let running = bound.serve(Box::new(log.clone())).expect("threads");
+        Proxy { address, admin, control: Mutex::new(control), keys, running: Some(running), log }
+    }
+}
+
+impl Proxy {
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// Puts another configuration in force.
+    pub(crate) fn publish(&self, builder: &Builder) {
+        self.control.lock().unwrap().publish(&builder.file(), Arc::clone(&self.keys)).expect("a sound file");
+    }
+
+    /// How many sessions it knows of.
+    pub(crate) fn sessions(&self) -> usize {
+        self.running.as_ref().expect("running").sessions().len()
+    }
+
+    /// A number from `/metrics`, by the start of its line.
+    pub(crate) async fn metric(&self, line: &str) -> Option<f64> {
+        let (_, text) = admin_get(self.admin, "/metrics").await;
+        let found = text.lines().find(|found| found.starts_with(line))?;
+        found.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Waits until such a number has this value.
+    pub(crate) async fn reaches(&self, line: &str, value: f64) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let now = self.metric(line).await;
+            if now == Some(value) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{line}is {now:?}, not {value}");
+        }
+    }
+
+    /// The lines of the access log so far.
+    pub(crate) fn log(&self) -> Vec<serde_json::Value> {
+        let bytes = self.log.0.lock().unwrap();
+        String::from_utf8_lossy(&bytes).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// Begins the end.
+    pub(crate) fn drain(&self) {
+        self.running.as_ref().expect("running").drain();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(mut self) {
+        let running = self.running.take().expect("running");
+        tokio::task::spawn_blocking(move || running.join()).await.expect("an end");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.hurry().advance(moorline::drain::Stage::Ending);
+        }
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks the admin API.
+pub(crate) async fn admin_get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut client = Client::connect(address).await;
+    let response = client.get(path).await;
+    (response.status, response.text())
+}
