@@ -16,14 +16,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use tokio::runtime;
 
+pub use self::metrics::Endpoints;
 use crate::api;
+use crate::bind_error::BindError;
 use crate::clock::Clock;
-use crate::control;
 use crate::drain::{Drain, Stage};
-use crate::proxy;
 use crate::readiness::Readiness;
 use crate::routing::SessionPolicy;
 use crate::sessions::{Listed, Sessions};
@@ -42,12 +44,8 @@ pub struct Inputs {
     pub sessions: Arc<Sessions>,
     /// Should this process get traffic?
     pub readiness: Readiness,
-    /// The proxy's counters.
-    pub proxy: Arc<proxy::Metrics>,
-    /// How many requests wait.
-    pub held: proxy::HeldRequests,
-    /// What became of the configuration.
-    pub control: Arc<control::Metrics>,
+    /// What there is to scrape.
+    pub registry: Arc<Registry>,
     /// The time.
     pub clock: Clock,
 }
@@ -93,8 +91,9 @@ async fn readyz(State(inputs): State<Arc<Inputs>>) -> Response {
 
 async fn scrape(State(inputs): State<Arc<Inputs>>) -> Response {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics::render(&inputs) {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+    let mut text = String::new();
+    match encode(&mut text, &inputs.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         // Writing into a string does not fail.
         Err(std::fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -161,6 +160,6 @@ fn session(listed: &Listed, clock: &Clock) -> api::Session {
 ///
 /// # Errors
 /// If the address is taken.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, proxy::BindError> {
-    TcpListener::bind(address).map_err(|system| proxy::BindError { address, system })
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).map_err(|system| BindError { address, system })
 }

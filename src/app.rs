@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use prometheus_client::registry::Registry;
+
 use crate::admin;
+use crate::bind_error::BindError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Control};
 use crate::drain::{self, Drain, Stage, Trigger};
-use crate::proxy::{self, BindError};
+use crate::proxy;
 use crate::readiness::Readiness;
 use crate::sessions::Sessions;
 use crate::snapshot::{self, Reader};
@@ -88,13 +91,16 @@ impl Bound {
             drain: drain.clone(),
         };
         let proxy = self.proxy.serve(&inputs, access_log)?;
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(proxy_metrics));
+        registry.register_collector(Box::new(self.control_metrics));
+        let endpoints = admin::Endpoints { reader: self.reader.clone(), sessions: Arc::clone(&self.sessions) };
+        registry.register_collector(Box::new(endpoints));
         let shown = admin::Inputs {
             readiness: Readiness::new(self.reader.clone(), drain.clone()),
             reader: self.reader,
             sessions: Arc::clone(&self.sessions),
-            proxy: proxy_metrics,
-            held: proxy.held(),
-            control: self.control_metrics,
+            registry: Arc::new(registry),
             clock: self.clock,
         };
         let admin = self.admin.map(|listener| admin::serve(listener, shown, drain.clone())).transpose()?;

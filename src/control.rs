@@ -5,10 +5,12 @@
 
 pub mod file;
 pub mod keys;
+mod metrics;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+pub use self::metrics::Metrics;
 use crate::clock::{Clock, unix_seconds};
 use crate::file::{Drains, File};
 use crate::routing::KeyRing;
@@ -22,21 +24,6 @@ pub struct Control {
     clock: Clock,
     drains: Drains,
     metrics: Arc<Metrics>,
-}
-
-/// What became of the configuration.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    /// The generation that is in force.
-    pub generation: AtomicU64,
-    /// When it was published, in unix seconds.
-    pub published: AtomicU64,
-    /// Was the last attempt to change it a failure?
-    pub failing: AtomicBool,
-    /// Attempts that changed it.
-    pub reloads: AtomicU64,
-    /// Attempts that failed.
-    pub failures: AtomicU64,
 }
 
 impl Control {

@@ -37,6 +37,8 @@ pub mod config;
 
 pub mod cli;
 
+pub mod bind_error;
+
 pub mod clock;
 
 pub mod drain;

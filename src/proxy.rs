@@ -1,8 +1,8 @@
 //! The data plane: bytes in, a decision, bytes out.
 //!
-//! A worker is a thread with a runtime of its own ([`worker`]); the kernel shares connections out among their sockets
-//! ([`listener`]). A connection ([`connection`]) reads requests, each goes through [`forward`], which asks
-//! [`crate::routing`] where it goes and [`upstream`] for a connection to there.
+//! A worker is a thread with a runtime of its own (`worker`); the kernel shares connections out among their sockets
+//! (`listener`). A connection (`connection`) reads requests, each goes through `forward`, which asks
+//! [`crate::routing`] where it goes and `upstream` for a connection to there.
 //!
 //! It knows nothing of files or clusters: what it routes by comes in as snapshots.
 
@@ -22,6 +22,7 @@ mod retry;
 mod session;
 mod upstream;
 mod watch;
+mod wire;
 mod worker;
 
 use std::io::{self, Write};
@@ -36,11 +37,11 @@ use ipnet::IpNet;
 use tokio::runtime;
 
 pub use self::access_log::Format;
-use self::held::Held;
 pub use self::listener::Config as Listener;
-pub use self::metrics::{Histogram, Metrics, Totals};
+pub use self::metrics::Metrics;
 use self::upstream::{Registry, Upstreams};
 use self::worker::Worker;
+use crate::bind_error::BindError;
 use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::limits::Limits;
@@ -87,30 +88,6 @@ pub struct Bound {
 pub struct Running {
     workers: Vec<JoinHandle<()>>,
     log: Option<JoinHandle<()>>,
-    held: Arc<Held>,
-}
-
-/// How many requests wait for their endpoint, to be asked at any time.
-#[derive(Clone, Debug)]
-pub struct HeldRequests(Arc<Held>);
-
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", explain(.system))]
-pub struct BindError {
-    /// Which one.
-    pub address: SocketAddr,
-    /// What the system says. Not a source: the message has it already, in words.
-    pub system: io::Error,
-}
-
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there already".into(),
-        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need the capability CAP_NET_BIND_SERVICE".into(),
-        _ => error.to_string(),
-    }
 }
 
 /// Binds every listener, for every worker. Nothing is served yet.
@@ -146,7 +123,7 @@ impl Bound {
             _ => access_log::start(output).map(|(writer, log)| (Some(writer), Some(log)))?,
         };
         let Config { listeners, workers, limits, access_log } = self.config;
-        let (held, registry, connections) = <(Arc<Held>, Arc<Registry>, Arc<AtomicUsize>)>::default();
+        let (registry, connections) = <(Arc<Registry>, Arc<AtomicUsize>)>::default();
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
@@ -160,7 +137,6 @@ impl Bound {
                 workers,
                 format: access_log,
                 writer: writer.clone(),
-                held: Arc::clone(&held),
                 registry: Arc::clone(&registry),
                 connections: Arc::clone(&connections),
                 listeners: mine.collect(),
@@ -168,7 +144,7 @@ impl Bound {
             let name = format!("proxy-{number}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || seed.grow())?);
         }
-        Ok(Running { workers: threads, log, held })
+        Ok(Running { workers: threads, log })
     }
 }
 
@@ -179,7 +155,6 @@ struct Seed {
     workers: usize,
     format: Format,
     writer: Option<SyncSender<String>>,
-    held: Arc<Held>,
     registry: Arc<Registry>,
     connections: Arc<AtomicUsize>,
     listeners: Vec<(TcpListener, Vec<IpNet>)>,
@@ -200,7 +175,7 @@ impl Seed {
             limits: self.limits,
             clock: self.inputs.clock,
             sessions: self.inputs.sessions,
-            held: self.held,
+            held: Arc::clone(&self.inputs.metrics.held),
             connections: self.connections,
             reader: self.inputs.reader,
             metrics,
@@ -219,12 +194,6 @@ impl Seed {
 }
 
 impl Running {
-    /// How many requests wait for their endpoint.
-    #[must_use]
-    pub fn held(&self) -> HeldRequests {
-        HeldRequests(Arc::clone(&self.held))
-    }
-
     /// Waits until every worker has ended, which they do once the drain has been called for, and the access log is
     /// written. Blocks the thread.
     pub fn join(self) {
@@ -233,13 +202,5 @@ impl Running {
                 tracing::error!("a thread of the proxy panicked");
             }
         }
-    }
-}
-
-impl HeldRequests {
-    /// How many.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.count()
     }
 }

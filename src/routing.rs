@@ -16,6 +16,11 @@ pub mod table;
 
 mod decide;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod simulation;
+
 use std::time::Duration;
 
 pub use self::backend::{Backend, BackendId, Condition, Endpoint, EndpointId, Incarnation, Return};

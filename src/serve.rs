@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, Running};
+use crate::bind_error::BindError;
 use crate::config::Config;
 use crate::config::args::{ProxyArgs, RunArgs};
 use crate::control::Control;
 use crate::control::file::{self, LoadError, Loaded};
 use crate::control::keys::{self, KeysError};
 use crate::file::ListedTwice;
-use crate::proxy::BindError;
 use crate::routing::backend::DuplicateEndpoint;
 
 /// Why nothing is served.

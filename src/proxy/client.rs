@@ -98,10 +98,10 @@ impl Client {
             (rng.u128(1..), rng.u64(1..))
         };
         // Both values lie in one allocation.
-        let parent = Bytes::from(format!("00-{trace:032x}-{span:016x}-01"));
+        let parent = Bytes::copy_from_slice(&headers::traceparent(trace, span));
         // Digits and dashes are header values.
         let value = |bytes: Bytes| HeaderValue::from_maybe_shared(bytes).unwrap_or(HeaderValue::from_static("-"));
-        let id = sent.cloned().unwrap_or_else(|| value(parent.slice(3..35)));
+        let id = sent.cloned().unwrap_or_else(|| value(parent.slice(headers::TRACE_ID)));
         (id, (!traced).then(|| value(parent)))
     }
 

@@ -2,19 +2,19 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::forward;
 use super::headers::Peer;
 use super::watch::{Phase, Watch};
+use super::wire::{Observer, Wire};
 use super::worker::Worker;
 
 /// So much is read from a socket at a time, at most.
@@ -24,7 +24,7 @@ pub(super) const BODY_BUFFER: usize = 64 * 1024;
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Peer) {
     let _open = Open(&worker);
     let watch = worker.watches.add(&worker.limits, worker.clock.millis());
-    let socket = Socket { stream, watch: Rc::clone(&watch), worker: Rc::clone(&worker) };
+    let socket = Wire::new(stream, Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) });
     let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust);
     let service = service_fn(|request| forward::handle(Rc::clone(&client), request));
     let mut http = pin!(
@@ -34,15 +34,18 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
             .max_buf_size(BODY_BUFFER.max(worker.limits.head_size))
             .serve_connection(TokioIo::new(socket), service)
     );
-    let mut told = false;
+    let mut told = 0;
     let ended = poll_fn(|cx| {
         watch.register(cx);
         if watch.is_expired() && !answers_itself(watch.phase()) {
             return Poll::Ready(Ok(()));
         }
-        if watch.is_closing() && !told {
-            told = true;
-            http.as_mut().graceful_shutdown();
+        if watch.is_closing() {
+            // Not at the first call: a request that has just arrived is read before the connection counts as idle.
+            told += 1;
+            if told == 2 {
+                http.as_mut().graceful_shutdown();
+            }
         }
         http.as_mut().poll(cx)
     });
@@ -65,65 +68,23 @@ impl Drop for Open<'_> {
     }
 }
 
-/// The socket, telling the watch what moves.
+/// Tells the watch what moves.
 #[derive(Debug)]
-struct Socket {
-    stream: TcpStream,
+struct Progress {
     watch: Rc<Watch>,
     worker: Rc<Worker>,
 }
 
-impl Socket {
-    fn received(&self) {
+impl Observer for Progress {
+    fn read(&self) {
         if matches!(self.watch.phase(), Phase::FirstByte | Phase::Idle) {
             self.watch.enter(Phase::Head, self.worker.coarse().plus(self.worker.limits.head));
         }
     }
 
-    fn wrote(&self, written: &Poll<std::io::Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(1..))) && self.watch.phase() == Phase::Download {
+    fn written(&self) {
+        if self.watch.phase() == Phase::Download {
             self.watch.extend(self.worker.coarse().plus(self.worker.limits.body));
         }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.received();
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(&written);
-        written
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.wrote(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

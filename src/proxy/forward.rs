@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 
 use http::header::{self, HeaderValue};
@@ -140,7 +139,7 @@ impl<'a> Journey<'a> {
     }
 
     /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
-    async fn attempt(&mut self, snapshot: &Arc<Snapshot>) -> Result<Option<Answer>, Error> {
+    async fn attempt(&mut self, snapshot: &Snapshot) -> Result<Option<Answer>, Error> {
         let Some(request) = &self.request else { return Err(Error::Unavailable) };
         let rule = find(snapshot, request.headers(), request.uri())?;
         match self.decide(rule) {
@@ -234,6 +233,7 @@ impl<'a> Journey<'a> {
                 self.request = Some(*request);
                 // A fresh connection that takes no request is as good as none.
                 if was_fresh {
+                    health::unreachable(worker, upstream, &DialError::Closed);
                     self.give_up(&upstream.id);
                 }
             }

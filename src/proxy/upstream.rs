@@ -52,6 +52,10 @@ pub(super) struct Upstream {
     /// Told when the endpoint has left the snapshot, or has another address: dials are given up then.
     pub(super) changed: Notify,
     addresses: RefCell<Box<[SocketAddr]>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection goes in and out with every request: its box is moved, not its bytes"
+    )]
     idle: RefCell<Vec<Box<Connection>>>,
     open: Rc<Cell<usize>>,
     requests: Cell<u32>,

@@ -40,10 +40,23 @@ pub(super) struct Worker {
     pub(super) republished: Notify,
     pub(super) connections: Arc<AtomicUsize>,
     reader: RefCell<Reader>,
-    current: RefCell<Option<Rc<Arc<Snapshot>>>>,
+    current: RefCell<Option<Rc<InForce>>>,
     /// The time at which something last happened: exact enough for limits of seconds.
     coarse: Cell<Millis>,
     unix: Cell<u64>,
+}
+
+/// The snapshot that a worker routes by. Behind an `Rc`, since every request takes a share of it: workers would
+/// otherwise all write the one counter of the `Arc`.
+#[derive(Debug)]
+pub(super) struct InForce(Arc<Snapshot>);
+
+impl std::ops::Deref for InForce {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
 }
 
 /// Everything that a worker is made of, from outside its thread.
@@ -111,7 +124,7 @@ impl Worker {
     }
 
     /// The snapshot in force; `None` before the first.
-    pub(super) fn current(&self) -> Option<Rc<Arc<Snapshot>>> {
+    pub(super) fn current(&self) -> Option<Rc<InForce>> {
         if let Some(newer) = self.reader.borrow_mut().newer() {
             self.apply(newer);
         }
@@ -120,7 +133,7 @@ impl Worker {
 
     fn apply(&self, snapshot: Arc<Snapshot>) {
         self.upstreams.retain(|id| snapshot.routes.endpoint(id).map(|endpoint| &*endpoint.addresses));
-        *self.current.borrow_mut() = Some(Rc::new(snapshot));
+        *self.current.borrow_mut() = Some(Rc::new(InForce(snapshot)));
         self.republished.notify_waiters();
     }
 

@@ -1,7 +1,7 @@
 //! Who gets a request that no endpoint has a claim to.
 
 use super::Millis;
-use super::backend::{Backend, Candidates, Endpoint, EndpointId};
+use super::backend::{Backend, Candidates, Condition, Endpoint, EndpointId};
 
 /// How the endpoint of a new session, or of a request without one, is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,51 +28,42 @@ pub trait LoadView {
     fn turn(&self, backend: &Backend) -> usize;
 }
 
-/// Which endpoints of a backend come into question for one request. Better ones first: those that take
-/// new sessions before those that drain, reachable before unreachable ones, which are asked rather than
-/// failing without having tried.
+/// What an endpoint is worth to a request that could go elsewhere, best first: those that take new sessions
+/// before those that drain, and unreachable ones last, which are asked rather than failing without having tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    Ready,
+    Draining,
+    ReadyUnreachable,
+    DrainingUnreachable,
+}
+
+/// Which endpoints of a backend come into question for one request.
 pub(super) struct Choice<'r, 'a, L> {
     pub(super) backend: &'r Backend,
     pub(super) tried: &'a [EndpointId],
     pub(super) load: &'a L,
 }
 
+impl Rank {
+    pub(super) const ALL: [Self; 4] = [Self::Ready, Self::Draining, Self::ReadyUnreachable, Self::DrainingUnreachable];
+
+    fn candidates(self, backend: &Backend) -> Candidates<'_> {
+        match self {
+            Self::Ready | Self::ReadyUnreachable => backend.ready(),
+            Self::Draining | Self::DrainingUnreachable => backend.draining(),
+        }
+    }
+
+    fn is_reachable(self) -> bool {
+        matches!(self, Self::Ready | Self::Draining)
+    }
+}
+
 impl<'r, L: LoadView> Choice<'r, '_, L> {
-    /// The endpoint for somebody new.
-    pub(super) fn balanced(&self, strategy: Strategy, rng: &mut fastrand::Rng) -> Option<&'r Endpoint> {
-        self.best_class(|class, reachable| self.pick(class, reachable, strategy, rng))
-    }
-
-    /// The endpoint that a session without home moves to: the same one for all of its requests, on
-    /// every replica, without a word between them. This is rendezvous (highest random weight) hashing.
-    pub(super) fn rendezvous(&self, session: u64) -> Option<&'r Endpoint> {
-        self.best_class(|class, reachable| {
-            class
-                .iter()
-                .filter(|endpoint| self.suits(endpoint, reachable))
-                .max_by_key(|endpoint| endpoint.score(session))
-        })
-    }
-
-    fn best_class(&self, mut choose: impl FnMut(Candidates<'r>, bool) -> Option<&'r Endpoint>) -> Option<&'r Endpoint> {
-        let (ready, draining) = (self.backend.ready(), self.backend.draining());
-        choose(ready, true)
-            .or_else(|| choose(draining, true))
-            .or_else(|| choose(ready, false))
-            .or_else(|| choose(draining, false))
-    }
-
-    fn suits(&self, endpoint: &Endpoint, reachable: bool) -> bool {
-        !self.tried.contains(&endpoint.id) && self.load.unreachable_since(endpoint).is_none() == reachable
-    }
-
-    fn pick(
-        &self,
-        class: Candidates<'r>,
-        reachable: bool,
-        strategy: Strategy,
-        rng: &mut fastrand::Rng,
-    ) -> Option<&'r Endpoint> {
+    /// The endpoint of this rank for somebody new.
+    pub(super) fn balanced(&self, rank: Rank, strategy: Strategy, rng: &mut fastrand::Rng) -> Option<&'r Endpoint> {
+        let class = rank.candidates(self.backend);
         let count = class.len();
         if count == 0 {
             return None;
@@ -81,34 +72,51 @@ impl<'r, L: LoadView> Choice<'r, '_, L> {
             Strategy::RoundRobin => self.load.turn(self.backend) % count,
             _ => rng.usize(..count),
         };
-        let first = self.next_suitable(class, reachable, from)?;
+        let at = self.next_suitable(class, rank, from)?;
+        let first = class.nth(at);
+        let weight = |endpoint: &Endpoint| match strategy {
+            Strategy::LeastSessions => (self.load.sessions(endpoint), self.load.requests(endpoint)),
+            _ => (self.load.requests(endpoint), 0),
+        };
         match strategy {
             Strategy::Random | Strategy::RoundRobin => Some(first),
-            Strategy::LeastSessions => Some(self.lighter(first, self.another(class, reachable, rng), |endpoint| {
-                (self.load.sessions(endpoint), self.load.requests(endpoint))
-            })),
-            Strategy::LeastRequests => Some(
-                self.lighter(first, self.another(class, reachable, rng), |endpoint| (self.load.requests(endpoint), 0)),
-            ),
+            Strategy::LeastSessions | Strategy::LeastRequests if count == 1 => Some(first),
+            Strategy::LeastSessions | Strategy::LeastRequests => {
+                let second = self.next_suitable(class, rank, at + 1 + rng.usize(..count - 1)).map(|at| class.nth(at));
+                Some(second.filter(|second| weight(second) < weight(first)).unwrap_or(first))
+            }
         }
     }
 
-    fn another(&self, class: Candidates<'r>, reachable: bool, rng: &mut fastrand::Rng) -> Option<&'r Endpoint> {
-        self.next_suitable(class, reachable, rng.usize(..class.len()))
+    /// The endpoint of this rank that a session moves to when it leaves `home`: the same one for all of its
+    /// requests, on every replica, without a word between them. This is rendezvous (highest random weight)
+    /// hashing.
+    pub(super) fn rendezvous(&self, rank: Rank, session: u64, home: Option<&EndpointId>) -> Option<&'r Endpoint> {
+        rank.candidates(self.backend)
+            .iter()
+            .filter(|endpoint| home != Some(&endpoint.id) && self.suits(endpoint, rank))
+            .max_by_key(|endpoint| endpoint.score(session))
     }
 
-    fn lighter(
-        &self,
-        first: &'r Endpoint,
-        second: Option<&'r Endpoint>,
-        weight: impl Fn(&Endpoint) -> (u32, u32),
-    ) -> &'r Endpoint {
-        second.filter(|second| weight(second) < weight(first)).unwrap_or(first)
+    /// What an endpoint is worth to this request; nothing if it cannot serve it.
+    pub(super) fn rank(&self, endpoint: &Endpoint) -> Option<Rank> {
+        let of_condition = match endpoint.condition {
+            Condition::Ready => [Rank::Ready, Rank::ReadyUnreachable],
+            Condition::Draining { .. } => [Rank::Draining, Rank::DrainingUnreachable],
+            Condition::Away { .. } => return None,
+        };
+        of_condition.into_iter().find(|rank| self.suits(endpoint, *rank))
     }
 
-    fn next_suitable(&self, class: Candidates<'r>, reachable: bool, from: usize) -> Option<&'r Endpoint> {
-        (0..class.len())
-            .map(|step| class.nth((from + step) % class.len()))
-            .find(|endpoint| self.suits(endpoint, reachable))
+    fn suits(&self, endpoint: &Endpoint, rank: Rank) -> bool {
+        !self.tried.contains(&endpoint.id) && self.load.unreachable_since(endpoint).is_none() == rank.is_reachable()
+    }
+
+    fn next_suitable(&self, class: Candidates<'r>, rank: Rank, from: usize) -> Option<usize> {
+        let count = class.len();
+        (from..from + count).map(|at| at % count).find(|at| self.suits(class.nth(*at), rank))
     }
 }
+
+#[cfg(test)]
+mod tests;

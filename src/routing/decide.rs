@@ -12,7 +12,7 @@
 //! A rule without session persistence has one row: `unpinned`.
 
 use super::backend::{Backend, Condition, Endpoint, EndpointId, Return};
-use super::balance::{Choice, LoadView};
+use super::balance::{Choice, LoadView, Rank};
 use super::session::{Claims, OnLost, OnRestart, Persistence, SessionId, Token};
 use super::table::{Rule, Weighted};
 use super::{Millis, Now};
@@ -116,8 +116,8 @@ pub fn decide<'r>(
         return balanced(rule, persistence.policy.strategy, attempt.tried, load, rng, Outcome::New, Some(claims));
     };
     let session = Session { rule, persistence, token, attempt, load };
-    match rule.backends.iter().find_map(|weighted| Some((&*weighted.backend, weighted.backend.locate(token)?))) {
-        Some((backend, (endpoint, same_life))) => session.at_home(backend, endpoint, same_life, now.mono),
+    match Home::of(token, rule) {
+        Some(home) => session.at_home(home, now.mono),
         None => session.lost(None),
     }
 }
@@ -177,6 +177,25 @@ impl From<Refusal> for Outcome {
     }
 }
 
+/// Where a session lives.
+#[derive(Clone, Copy)]
+struct Home<'r> {
+    backend: &'r Backend,
+    endpoint: &'r Endpoint,
+    /// Does the endpoint still live the life that the token knew?
+    same_life: bool,
+}
+
+impl<'r> Home<'r> {
+    /// Where the token says.
+    fn of(token: &Token, rule: &'r Rule) -> Option<Self> {
+        rule.backends.iter().find_map(|weighted| {
+            let (endpoint, same_life) = weighted.backend.locate(token)?;
+            Some(Self { backend: &weighted.backend, endpoint, same_life })
+        })
+    }
+}
+
 /// A request that came with a token.
 struct Session<'a, 'r, L> {
     rule: &'r Rule,
@@ -188,72 +207,77 @@ struct Session<'a, 'r, L> {
 
 impl<'r, L: LoadView> Session<'_, 'r, L> {
     /// Its endpoint is known: it goes there, waits for it, or gives it up.
-    fn at_home(&self, backend: &'r Backend, endpoint: &'r Endpoint, same_life: bool, now: Millis) -> Decision<'r> {
+    fn at_home(&self, home: Home<'r>, now: Millis) -> Decision<'r> {
         let policy = &self.persistence.policy;
+        let Home { backend, endpoint, same_life } = home;
         if let Some(since) = self.gone_since(endpoint, now) {
             let until = since.plus(policy.hold);
             return if endpoint.returns == Return::Expected && now < until {
                 Decision::Hold { backend, endpoint, until }
             } else {
-                self.lost(Some((backend, endpoint)))
+                self.lost(Some(home))
             };
         }
-        if !same_life && policy.on_restart == OnRestart::Reassign {
-            return self.reassigned(Some((backend, endpoint)));
-        }
-        let drained = |told: Option<Millis>| told.is_some_and(|told| told.plus(policy.drain_deadline) <= now);
-        let outcome = match endpoint.condition {
-            Condition::Draining { told } if drained(told) => return self.reassigned(Some((backend, endpoint))),
-            _ if !same_life => Outcome::Restarted,
-            Condition::Draining { .. } => Outcome::KeptDraining,
-            _ => Outcome::Kept,
+        let drained = match endpoint.condition {
+            Condition::Draining { told: Some(told) } => told.plus(policy.drain_deadline) <= now,
+            _ => false,
         };
-        self.forward(backend, endpoint, outcome, !same_life)
+        if drained || (!same_life && policy.on_restart == OnRestart::Reassign) {
+            self.elsewhere(Some(home), Outcome::Reassigned)
+        } else {
+            self.stay(home)
+        }
     }
 
     /// Since when its endpoint cannot serve it, if that is so.
     fn gone_since(&self, endpoint: &Endpoint, now: Millis) -> Option<Millis> {
-        if let Condition::Away { since } = endpoint.condition {
-            return Some(since);
-        }
+        let away = match endpoint.condition {
+            Condition::Away { since } => Some(since),
+            Condition::Ready | Condition::Draining { .. } => None,
+        };
         let unreachable = self.load.unreachable_since(endpoint);
-        let failed = self.attempt.tried.contains(&endpoint.id).then(|| self.attempt.failed_since.unwrap_or(now));
-        unreachable.into_iter().chain(failed).min()
+        let failed = self.attempt.tried.contains(&endpoint.id).then_some(now);
+        let gone = away.into_iter().chain(unreachable).chain(failed).min()?;
+        Some(self.attempt.failed_since.map_or(gone, |failed| failed.min(gone)))
+    }
+
+    fn stay(&self, home: Home<'r>) -> Decision<'r> {
+        let outcome = match home.endpoint.condition {
+            _ if !home.same_life => Outcome::Restarted,
+            Condition::Draining { .. } => Outcome::KeptDraining,
+            Condition::Ready | Condition::Away { .. } => Outcome::Kept,
+        };
+        self.forward(home.backend, home.endpoint, outcome, !home.same_life)
     }
 
     /// Its endpoint is not to be had: the policy says what then.
-    fn lost(&self, home: Option<(&'r Backend, &'r Endpoint)>) -> Decision<'r> {
+    fn lost(&self, home: Option<Home<'r>>) -> Decision<'r> {
         match self.persistence.policy.on_lost {
-            OnLost::Reassign => self.reassigned(home),
+            OnLost::Reassign => self.elsewhere(home, Outcome::Reassigned),
             OnLost::Temporary => self.elsewhere(home, Outcome::Temporary),
             OnLost::Reject => Decision::Refuse(Refusal::Rejected),
         }
     }
 
-    fn reassigned(&self, home: Option<(&'r Backend, &'r Endpoint)>) -> Decision<'r> {
-        self.elsewhere(home, Outcome::Reassigned)
-    }
-
-    /// It goes to the endpoint that rendezvous hashing finds: in its own backend if that is known and has
-    /// any, else in the others, in an order that depends on the session alone.
-    fn elsewhere(&self, home: Option<(&'r Backend, &'r Endpoint)>, outcome: Outcome) -> Decision<'r> {
+    /// It goes to the endpoint that rendezvous hashing finds: in its own backend if that is known and has one
+    /// as good, else in the others, in an order that depends on the session alone. Where nobody takes new
+    /// sessions and nobody is better off than its own endpoint, it had better stay.
+    fn elsewhere(&self, home: Option<Home<'r>>, outcome: Outcome) -> Decision<'r> {
         let session = self.token.claims.session.0;
-        let tried = self.attempt.tried;
-        let choose = |backend: &'r Backend| {
-            let choice = Choice { backend, tried, load: self.load };
-            choice.rendezvous(session).map(|endpoint| (backend, endpoint))
-        };
-        let first = home.map(|(backend, _)| backend).or_else(|| by_weight(&self.rule.backends, session));
-        let others =
-            self.rule.backends.iter().filter(|weighted| weighted.weight > 0).map(|weighted| &*weighted.backend);
-        match first.into_iter().chain(others).find_map(choose) {
-            // Nobody else is left, and its own endpoint still serves: it had better stay.
-            Some((backend, endpoint)) if home.is_some_and(|(_, home)| home.id == endpoint.id) => {
-                let draining = matches!(endpoint.condition, Condition::Draining { .. });
-                self.forward(backend, endpoint, if draining { Outcome::KeptDraining } else { Outcome::Kept }, false)
+        let choice = |backend: &'r Backend| Choice { backend, tried: self.attempt.tried, load: self.load };
+        let first = home.map(|home| home.backend).or_else(|| by_weight(&self.rule.backends, session));
+        let leaving = home.map(|home| &home.endpoint.id);
+        let best = best(first, self.rule, |backend, rank| {
+            choice(backend).rendezvous(rank, session, leaving).map(|endpoint| (rank, backend, endpoint))
+        });
+        let own = home.and_then(|home| Some((home, choice(home.backend).rank(home.endpoint)?)));
+        match (best, own) {
+            (Some((rank, ..)), Some((home, own))) if rank != Rank::Ready && own <= rank => self.stay(home),
+            (Some((_, backend, endpoint)), _) => {
+                self.forward(backend, endpoint, outcome, outcome == Outcome::Reassigned)
             }
-            Some((backend, endpoint)) => self.forward(backend, endpoint, outcome, outcome == Outcome::Reassigned),
-            None => Decision::Refuse(Refusal::Unavailable),
+            (None, Some((home, _))) => self.stay(home),
+            (None, None) => Decision::Refuse(Refusal::Unavailable),
         }
     }
 
@@ -276,17 +300,28 @@ fn balanced<'r>(
         [only] => (only.weight > 0).then_some(&*only.backend),
         several => by_weight(several, rng.u64(..)),
     };
-    let others = rule.backends.iter().filter(|weighted| weighted.weight > 0).map(|weighted| &*weighted.backend);
-    let mut choose = |backend: &'r Backend| {
+    let choice = best(first, rule, |backend, rank| {
         let choice = Choice { backend, tried, load };
-        choice.balanced(strategy, rng).map(|endpoint| (backend, endpoint))
-    };
-    match first.into_iter().chain(others).find_map(&mut choose) {
+        choice.balanced(rank, strategy, rng).map(|endpoint| (backend, endpoint))
+    });
+    match choice {
         Some((backend, endpoint)) => {
             Decision::Forward(Forward { backend, endpoint, outcome, claims, issue: claims.is_some() })
         }
         None => Decision::Refuse(Refusal::Unavailable),
     }
+}
+
+/// What `choose` finds, better ranks first, and of equal ones in the `first` backend before the others that
+/// have a share: a backend that only drains gets nothing while another one is ready.
+fn best<'r, T>(
+    first: Option<&'r Backend>,
+    rule: &'r Rule,
+    mut choose: impl FnMut(&'r Backend, Rank) -> Option<T>,
+) -> Option<T> {
+    let others = rule.backends.iter().filter(|weighted| weighted.weight > 0).map(|weighted| &*weighted.backend);
+    let backends = first.into_iter().chain(others);
+    Rank::ALL.into_iter().find_map(|rank| backends.clone().find_map(|backend| choose(backend, rank)))
 }
 
 /// The backend on which `point` falls when each gets a stretch as long as its weight.
@@ -302,3 +337,6 @@ fn by_weight(backends: &[Weighted], point: u64) -> Option<&Backend> {
         None
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ async fn a_drain_lets_requests_under_way_end_and_closes_idle_connections() {
     idle.get("/").await.expect(200);
     let mut busy = proxy.client().await;
     busy.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha").await;
-    eventually("the request has begun", || a.open() >= 1 && a.accepted() >= 1).await;
+    proxy.reaches("http_server_active_requests ", 1.0).await;
     proxy.drain();
     assert!(idle.is_closed().await);
     busy.send(b"lf").await;

@@ -92,7 +92,7 @@ impl Verb {
 
 /// Who is moored where.
 pub(crate) fn sessions(stage: &Stage) -> String {
-    let mut text = format!("{:10}{:18}{:10}{:>8}{:>14}\n", "instance", "address", "", "moored", "in its memory");
+    let mut text = format!("{:10}{:18}{:10}{:>8}{:>16}\n", "instance", "address", "", "moored", "in its memory");
     for seen in stage.endpoints() {
         let condition = match (seen.remembered, seen.drains) {
             (None, _) => "down",
@@ -101,7 +101,7 @@ pub(crate) fn sessions(stage: &Stage) -> String {
         };
         let (address, remembered) = (seen.address.to_string(), seen.remembered.unwrap_or(0));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:10}{address:18}{condition:10}{:>8}{remembered:>14}", seen.name, seen.moored);
+        let _ = writeln!(text, "{:10}{address:18}{condition:10}{:>8}{remembered:>16}", seen.name, seen.moored);
     }
     text + "A session is moored, for Moorline, once its cookie has come back."
 }

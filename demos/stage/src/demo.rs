@@ -58,6 +58,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     }
     say(&look.heading());
     watch(&Arc::new(stage), &running, typed, &mut signals).await;
+    say("ending: requests under way are answered first, unless there is another signal");
     stage::end(running, signals.any()).await
 }
 
@@ -95,7 +96,7 @@ async fn answer(stage: &Arc<Stage>, command: Command, rolling: &mut Option<JoinH
             format!("rolling: each instance is replaced when its last session has ended, or after {PATIENCE:?}")
         }
         Command::Sessions => command::sessions(stage),
-        Command::File => stage.file(),
+        Command::File => stage.file().trim_end().to_owned(),
         Command::Help | Command::Quit => command::HELP.to_owned(),
     }
 }

@@ -83,12 +83,9 @@ mod tests {
     fn the_file_is_one_that_moorline_takes_without_a_warning() {
         for (policy, admin) in [(Policy::RoundRobin, None), (Policy::Sticky, Some(local(9901)))] {
             let layout = Layout { listener: local(8080), admin, policy };
-            let servers = [("posts-0", false), ("posts-1", true)].map(|(name, drains)| (name, drains, local(9001)));
-            let servers = servers.iter().zip(0..).map(|(&(name, drains, address), at)| {
-                let address = SocketAddr::new(address.ip(), address.port() + at);
-                Server { name, address, drains }
-            });
-            let text = layout.text(servers);
+            let servers = [("posts-0", 9001, false), ("posts-1", 9002, true)];
+            let servers = servers.map(|(name, port, drains)| Server { name, address: local(port), drains });
+            let text = layout.text(servers.into_iter());
             let (file, problems) = moorline::file::File::parse(&text).expect("a good file");
             assert_eq!((file.admin, file.keeps_sessions()), (admin, policy == Policy::Sticky));
             assert_eq!(problems.count(moorline::file::Severity::Warning), 0, "{text}");

@@ -23,6 +23,8 @@ mod command;
 
 mod browser;
 
+mod client;
+
 pub mod demo;
 
 pub mod story;

@@ -1,5 +1,6 @@
 //! `moorline-stage`, better known as `cargo demo`.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use moorline_stage::story::{self, Scale};
 
 /// Three posts instances and Moorline on this machine, to play the lesson on sticky sessions through
 #[derive(Debug, Parser)]
-#[command(name = "cargo demo --", version, after_help = EXAMPLES)]
+#[command(name = "moorline-stage", bin_name = "cargo demo", version, after_help = EXAMPLES)]
 struct Args {
     /// The port on 127.0.0.1 that clients connect to; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8080, conflicts_with = "story")]
@@ -28,16 +29,22 @@ struct Args {
 const EXAMPLES: &str = "\
 Examples:
   cargo demo
-  cargo demo -- --port 0 --open
-  cargo demo -- --story";
+  cargo demo --port 0 --open
+  cargo demo --story";
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::parse_from(typed(std::env::args_os()));
     run(&args).unwrap_or_else(|error| {
         // Nobody is left to tell if this cannot be written either.
         let _ = writeln!(std::io::stderr(), "cargo demo: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// The arguments, without a `--` in front of them: the alias in `.cargo/config.toml` has one already, so `cargo demo --story`
+/// works, and people are used to type `cargo demo -- --story`.
+fn typed(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    args.enumerate().filter(|(at, arg)| *at != 1 || arg != "--").map(|(_, arg)| arg)
 }
 
 fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -213,3 +213,6 @@ fn parse(text: &str) -> anyhow::Result<File> {
         Err(problems) => bail!("{}", problems.render("the stage's file", Some(text))),
     }
 }
+
+#[cfg(test)]
+mod tests;

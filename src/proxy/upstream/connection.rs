@@ -16,15 +16,15 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::super::body::RequestBody;
 use super::super::connection::BODY_BUFFER;
 use super::super::watch::Watch;
+use super::super::wire::{Observer, Wire};
 use crate::routing::Millis;
 
-type Driver = http1::Connection<TokioIo<Wire>, RequestBody>;
+type Driver = http1::Connection<TokioIo<Wire<Answered>>, RequestBody>;
 
 /// A connection to an endpoint, with at most one request under way.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Connection {
         open: Open,
     ) -> Result<Self, hyper::Error> {
         let answered = Rc::new(Cell::new(false));
-        let wire = Wire { stream, received: Rc::clone(&answered) };
+        let wire = Wire::new(stream, Answered(Rc::clone(&answered)));
         let (sender, driver) = http1::Builder::new()
             .max_header_size(head_size)
             .max_buf_size(BODY_BUFFER.max(head_size))
@@ -161,46 +161,12 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
     }
 }
 
-/// The socket, with a note of whether anything has come back.
+/// Set once anything has come back.
 #[derive(Debug)]
-struct Wire {
-    stream: TcpStream,
-    received: Rc<Cell<bool>>,
-}
+struct Answered(Rc<Cell<bool>>);
 
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.received.set(true);
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl Observer for Answered {
+    fn read(&self) {
+        self.0.set(true);
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum DialError {
     /// The endpoint has gone meanwhile.
     #[error("the endpoint has left")]
     Gone,
+    /// It was accepted, and closed before it took a request.
+    #[error("the connection was closed before it took a request")]
+    Closed,
     /// The system says no.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -191,3 +191,6 @@ fn first_u64(bytes: &[u8]) -> u64 {
     first.copy_from_slice(&bytes[..8]);
     u64::from_be_bytes(first)
 }
+
+#[cfg(test)]
+mod tests;

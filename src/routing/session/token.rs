@@ -124,3 +124,6 @@ fn part<const N: usize>(bytes: &[u8; LEN], from: usize) -> [u8; N] {
     part.copy_from_slice(&bytes[from..from + N]);
     part
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,6 @@ use moorline::app::{self, Bound};
 use moorline::config::Config;
 use moorline::control::Control;
 use moorline::file::ADMIN;
-use moorline::proxy::BindError;
 
 use super::{Setup, parse};
 use crate::file::{Layout, local};
@@ -16,11 +15,11 @@ pub(super) fn bind(setup: &Setup, text: impl Fn(&Layout) -> String) -> anyhow::R
     let admin = setup.admin.then_some(ADMIN);
     let mut layout = Layout { listener: local(setup.port), admin, policy: setup.policy };
     let (bound, control) = match app::bind(Config::from(&parse(&text(&layout))?)) {
-        Err(BindError { address, .. }) if Some(address) == admin => {
+        Err(error) if Some(error.address) == admin => {
             layout.admin = Some(local(0));
             app::bind(Config::from(&parse(&text(&layout))?))?
         }
-        Err(error) => bail!("{error}; try cargo demo -- --port {}, or --port 0 for a free one", other(setup.port)),
+        Err(error) => bail!("{error}; try cargo demo --port {}, or --port 0 for a free one", other(setup.port)),
         Ok(bound) => bound,
     };
     layout.admin = bound.admin_address();

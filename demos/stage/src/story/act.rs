@@ -55,7 +55,9 @@ impl Act {
     pub(super) async fn play(self, scale: &Scale) -> anyhow::Result<Row> {
         let answered = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&answered);
-        let count = move |_: Request| drop(counter.fetch_add(1, Ordering::Relaxed));
+        let count = move |_: Request| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
         let (stage, running) = Stage::open(Setup {
             port: 0,
             admin: false,
@@ -106,6 +108,16 @@ async fn arrive(visits: &mut JoinSet<Tally>, users: std::ops::Range<usize>, requ
 }
 
 impl Row {
+    /// What the row is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.act {
+            Act::RoundRobin => "round robin",
+            Act::Sticky => "sticky",
+            Act::Drained => "sticky, with drains",
+        }
+    }
+
     /// Everything that should not be. Only the last row promises its users anything; the counts have to agree in each.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
@@ -119,7 +131,9 @@ impl Row {
             if *lost > 0 {
                 complaints.push(format!("{lost} users lost their sessions"));
             }
-            complaints.extend(errors.iter().take(SHOWN).cloned());
+            if !errors.is_empty() {
+                complaints.push(format!("{} errors", errors.len()));
+            }
         }
         complaints
     }
@@ -127,12 +141,7 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.act {
-            Act::RoundRobin => "round robin",
-            Act::Sticky => "sticky",
-            Act::Drained => "sticky, with drains",
-        };
-        let Tally { requests, lost, errors, moved } = &self.tally;
+        let (name, Tally { requests, lost, errors, moved }) = (self.name(), &self.tally);
         write!(f, "{name:24}{requests:>10}{lost:>15}{:>8}{moved:>8}", errors.len())
     }
 }
@@ -152,5 +161,16 @@ const BETWEEN_ARRIVALS: Duration = Duration::from_millis(60);
 /// How long an instance may drain: several times as long as any user stays.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Errors that are told one by one.
-const SHOWN: usize = 5;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_row_has_to_be_clean_but_every_count_has_to_agree() {
+        let tally = Tally { requests: 10, lost: 1, errors: vec!["502".to_owned()], moved: 1 };
+        let row = |act, answered| Row { act, planned: 10, answered, tally: tally.clone() };
+        assert_eq!(row(Act::Sticky, 10).complaints(), Vec::<String>::new());
+        assert_eq!(row(Act::Drained, 10).complaints(), ["1 users lost their sessions", "1 errors"]);
+        assert_eq!(row(Act::RoundRobin, 9).complaints(), ["10 requests were planned, 10 made and 9 answered"]);
+    }
+}

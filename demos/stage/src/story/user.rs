@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::act::Tally;
-use super::client::{Answer, Client};
+use crate::client::{Answer, Client};
 
 /// The requests of a visit beside those in between.
 pub(super) const LOGIN_AND_LOGOUT: usize = 2;

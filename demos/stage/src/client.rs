@@ -1,5 +1,7 @@
 //! A small HTTP client: one kept-alive connection, one cookie jar. It never sends a request twice.
 
+mod jar;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,12 +14,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::jar::Jar;
+use self::jar::Jar;
 use crate::file::HOST;
 
 /// A client with a jar of its own.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     jar: Jar,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -25,20 +27,20 @@ pub(super) struct Client {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     /// The instance, if the answer is one's.
-    pub(super) served_by: Option<String>,
-    pub(super) body: Bytes,
+    pub(crate) served_by: Option<String>,
+    pub(crate) body: Bytes,
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self { address, jar: Jar::default(), connection: None }
     }
 
     /// Sends a request and reads the answer to its end.
-    pub(super) async fn send(&mut self, method: &Method, target: &str, body: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn send(&mut self, method: &Method, target: &str, body: &str) -> anyhow::Result<Answer> {
         let mut request = Request::new(Full::from(body.to_owned()));
         *request.method_mut() = method.clone();
         *request.uri_mut() = target.parse()?;

@@ -1,0 +1,96 @@
+//! A socket that tells somebody what moves, and writes small messages in one piece.
+//!
+//! ## Why small messages are copied together
+//! hyper hands over head and body as two slices. For a small response gathering them in the kernel takes longer than
+//! copying them here, and so does gathering a single one.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Messages up to this size are written in one piece.
+const SMALL: usize = 2048;
+
+/// Who wants to know what moves.
+pub(super) trait Observer {
+    /// Some bytes have been read.
+    fn read(&self);
+
+    /// Some bytes have been written.
+    fn written(&self) {}
+}
+
+/// A socket with an observer.
+#[derive(Debug)]
+pub(super) struct Wire<O> {
+    stream: TcpStream,
+    observer: O,
+}
+
+impl<O: Observer> Wire<O> {
+    pub(super) fn new(stream: TcpStream, observer: O) -> Self {
+        Self { stream, observer }
+    }
+
+    fn wrote(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
+        if matches!(written, Ok(1..)) {
+            self.observer.written();
+        }
+        Poll::Ready(written)
+    }
+}
+
+impl<O: Observer + Unpin> AsyncRead for Wire<O> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.observer.read();
+        }
+        polled
+    }
+}
+
+impl<O: Observer + Unpin> AsyncWrite for Wire<O> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let written = match slices {
+            [only] => ready!(stream.poll_write(cx, only)),
+            several if several.iter().map(|slice| slice.len()).sum::<usize>() <= SMALL => {
+                let mut together = [0; SMALL];
+                let mut length = 0;
+                for slice in several {
+                    together[length..length + slice.len()].copy_from_slice(slice);
+                    length += slice.len();
+                }
+                ready!(stream.poll_write(cx, &together[..length]))
+            }
+            many => ready!(stream.poll_write_vectored(cx, many)),
+        };
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
