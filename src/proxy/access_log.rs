@@ -49,6 +49,8 @@ pub(super) struct Line<'a> {
     pub(super) status: StatusCode,
     pub(super) bytes: u64,
     pub(super) duration: Duration,
+    /// How much of it the request waited for its endpoint.
+    pub(super) held: Duration,
     pub(super) upstream_duration: Option<Duration>,
     pub(super) outcome: Option<Outcome>,
     pub(super) backend: Option<&'a str>,
@@ -161,6 +163,9 @@ impl AccessLog {
         if let Some(upstream) = line.upstream_duration {
             write!(out, ",\"upstream_ms\":{:.3}", upstream.as_secs_f64() * 1e3)?;
         }
+        if !line.held.is_zero() {
+            write!(out, ",\"held_ms\":{:.3}", line.held.as_secs_f64() * 1e3)?;
+        }
         let session = line.session.map(|id| id.to_string()[..8].to_owned());
         for (key, value) in [
             ("request_id", Some(line.request_id.as_bytes())),
@@ -235,6 +240,7 @@ mod tests {
             status: StatusCode::OK,
             bytes: 5,
             duration: Duration::from_micros(1500),
+            held: Duration::ZERO,
             upstream_duration: None,
             outcome: Some(Outcome::Kept),
             backend: Some("posts"),

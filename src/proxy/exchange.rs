@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
@@ -26,7 +27,8 @@ pub(super) struct Exchange {
     pub(super) request_id: HeaderValue,
     status: StatusCode,
     outcome: Option<Outcome>,
-    held: bool,
+    /// How long it has waited for its endpoint.
+    held: Duration,
     upstream: Option<Rc<Upstream>>,
     /// Of the backend, when there is no upstream.
     counters: Option<Arc<BackendCounters>>,
@@ -76,7 +78,7 @@ impl Exchange {
             request_id,
             status: StatusCode::OK,
             outcome: None,
-            held: false,
+            held: Duration::ZERO,
             upstream: None,
             counters: None,
             bytes: 0,
@@ -103,13 +105,12 @@ impl Exchange {
         }
     }
 
-    /// The request waits, which is counted once and beside what comes of it.
-    pub(super) fn held(&mut self) {
-        if let Some(upstream) = &self.upstream
-            && !std::mem::replace(&mut self.held, true)
-        {
+    /// The request has waited, which is counted once and beside what comes of it.
+    pub(super) fn held(&mut self, duration: Duration) {
+        if let Some(upstream) = self.upstream.as_ref().filter(|_| self.held.is_zero()) {
             upstream.counters.count(Outcome::Held);
         }
+        self.held += duration.max(Duration::from_micros(1));
     }
 
     /// The head of the response is there.
@@ -155,7 +156,8 @@ impl Drop for Exchange {
         worker.metrics.active.dec();
         let counters = self.upstream.as_ref().map(|upstream| &upstream.counters).or(self.counters.as_ref());
         if let (Some(outcome), Some(counters)) = (self.outcome, counters)
-            && outcome != Outcome::Held
+            // Whoever has waited was counted as such already; whoever left while waiting was not.
+            && (outcome != Outcome::Held || self.held.is_zero())
         {
             counters.count(outcome);
         }
@@ -173,6 +175,7 @@ impl Drop for Exchange {
             status: self.status,
             bytes: self.bytes,
             duration,
+            held: self.held,
             upstream_duration: details.answered.get().map(|answered| answered - self.started),
             outcome: self.outcome,
             endpoint: self.upstream.as_ref().map(|upstream| &*upstream.name),

@@ -19,7 +19,7 @@ use super::error::{Error, Form};
 use super::exchange::Exchange;
 use super::headers;
 use super::health;
-use super::retry::Replay;
+use super::retry::{self, Replay};
 use super::session::{self, Presented};
 use super::upstream::{Connection, DialError, InFlight, SendError, dial};
 use super::watch::Phase;
@@ -193,6 +193,11 @@ impl<'a> Journey<'a> {
     /// A kept connection, or a fresh one. `None`: there is none to be had here.
     async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
         let worker = &self.client.worker;
+        if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_idempotent(request.method())) {
+            // What cannot be sent twice lets the sockets speak first: a server that has just closed a kept connection
+            // is noticed before the request is written, not after.
+            tokio::task::yield_now().await;
+        }
         if !self.needs_fresh
             && let Some(connection) = poll_fn(|cx| Poll::Ready(upstream.take_idle(cx))).await
         {
@@ -270,9 +275,10 @@ impl<'a> Journey<'a> {
         let session = token.claims.session;
         self.exchange.decided(Outcome::Held, &upstream, Some(session));
         let Some(_waiting) = upstream.shared.queue.enter(&worker.held, session, &worker.limits) else {
+            self.exchange.decided(Outcome::Rejected, &upstream, Some(session));
             return Err(Error::HeldTooMany);
         };
-        self.exchange.held();
+        let since = Instant::now();
         let mut recovered = pin!(upstream.shared.recovered.notified());
         // From here on no recovery is missed; one that came just before shows in the next decision.
         recovered.as_mut().enable();
@@ -291,6 +297,7 @@ impl<'a> Journey<'a> {
             }
             worker.tick(Instant::now());
         }
+        self.exchange.held(since.elapsed());
         Ok(())
     }
 

@@ -40,7 +40,8 @@ impl Replay {
     }
 }
 
-fn is_idempotent(method: &Method) -> bool {
+/// Does sending it twice do no more than sending it once (RFC 9110 §9.2.2)?
+pub(super) fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE)
 }
 

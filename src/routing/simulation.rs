@@ -20,7 +20,7 @@ use super::fixture::scope;
 use super::{Claims, Decision, Forward, Outcome};
 
 /// These are played by every `cargo test`.
-const SEEDS: std::ops::Range<u64> = 0..12;
+const SEEDS: std::ops::Range<u64> = 0..10;
 /// How long a run lasts, in milliseconds of its own time.
 const HOURS: u64 = 6 * 3600 * 1000;
 const SESSIONS: usize = 40;

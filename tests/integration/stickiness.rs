@@ -1,6 +1,6 @@
 //! A session comes back to its endpoint: always, and when that cannot be, as the policy says.
 
-use crate::support::{Behaviour, origin, proxy};
+use crate::support::{Behaviour, eventually, origin, proxy};
 
 #[tokio::test]
 async fn a_session_comes_back_to_its_endpoint_a_thousand_times() {
@@ -52,6 +52,10 @@ async fn a_session_whose_named_endpoint_is_down_waits_until_it_is_back() {
 
     let response = request.await.unwrap().expect(200);
     assert_eq!(response.served_by(), name);
+    let logged = || proxy.log().into_iter().find(|line| line["target"] == "/later");
+    eventually("it is logged", || logged().is_some()).await;
+    let line = logged().unwrap();
+    assert!(line["held_ms"].as_f64().unwrap() <= line["duration_ms"].as_f64().unwrap(), "{line}");
     assert!(!other.heads().iter().any(|head| head.contains("/later")));
     assert_eq!(proxy.metric("moorline_session_decisions_total{backend=\"posts\",outcome=\"held\"}").await, Some(1.0));
     assert_eq!(proxy.metric("moorline_held_requests ").await, Some(0.0));

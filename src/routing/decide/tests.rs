@@ -361,6 +361,33 @@ fn a_token_of_a_key_that_the_snapshot_does_not_know_names_nobody() {
     assert_eq!(case.answer(&rule, &ring(&[(0, 0)]), 1, 1), "reassigned a +token");
 }
 
+#[test]
+fn a_kept_session_is_decided_upon_without_an_allocation() {
+    let keys = ring(&[(0, 0), (1, 0)]);
+    for case in [session_at_a([ready("a"), ready("b")]), session_at_a([draining("a"), ready("b")])] {
+        let (rule, token) = (case.rule(&keys), case.token(1, &keys));
+        let mut rng = fastrand::Rng::with_seed(1);
+        let attempt = Attempt { token: token.as_ref(), ..Attempt::default() };
+        let allocated = allocation_counter::measure(|| {
+            assert!(matches!(decide(&rule, &attempt, &case.load, &mut rng, NOW), Decision::Forward(_)));
+        });
+        assert_eq!(allocated.count_total, 0);
+    }
+}
+
+#[test]
+fn a_token_is_found_and_opened_without_an_allocation() {
+    let (keys, scope) = (ring(&[(0, 0), (1, 0)]), scope());
+    let home = ready("a").build(&BackendId::new("web"));
+    let sealed = keys.seal(&scope, Claims::new(SessionId(1), NOW.unix), &home, NOW.unix);
+    let field = format!("theme=dark; moorline={sealed}; lang=de");
+    let allocated = allocation_counter::measure(|| {
+        let value = crate::routing::session::values(field.as_bytes(), "moorline").next();
+        assert!(value.is_some_and(|value| keys.open(&scope, value).is_some()));
+    });
+    assert_eq!(allocated.count_total, 0);
+}
+
 fn some_condition() -> impl Strategy<Value = Condition> {
     let moment = || (60u64..=100).prop_map(seconds);
     prop_oneof![

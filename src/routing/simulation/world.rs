@@ -140,7 +140,8 @@ impl World {
         let port = 1024 + u16::try_from(life % 60_000).unwrap();
         let address = SocketAddr::from(([192, 0, 2, 1], port));
         let pod = Pod { life, address, phase: Phase::Up, until: u64::MAX, told: false, cut_off: 0 };
-        self.change(|world| drop(world.pods.insert(name, pod)));
+        self.pods.insert(name, pod);
+        self.version += 1;
     }
 
     fn end(&mut self, name: &str, phase: Phase, rng: &mut fastrand::Rng) {
@@ -162,7 +163,7 @@ impl World {
         for name in due {
             match self.pods[&name].phase {
                 Phase::Gone if self.wanted(&name) => self.create(name),
-                Phase::Gone => self.change(|world| drop(world.pods.remove(&name))),
+                Phase::Gone => self.change(|world| world.pods.retain(|pod, _| *pod != name)),
                 Phase::Up | Phase::Terminating => {
                     let until = self.time + rng.u64(1000..90_000);
                     self.change(|world| {

@@ -201,10 +201,15 @@ fn built(lines: &[Line]) -> (Table, Vec<Shadowed>) {
     builder.build()
 }
 
+fn some_path() -> impl Strategy<Value = String> {
+    let element = prop::sample::select(vec!["/", "/a", "/b", "/aa", "/ab", "/ba", "/bb"]);
+    prop::collection::vec(element, 1..5).prop_map(|elements| elements.concat())
+}
+
 /// Few hosts, and paths of few letters, so that rules meet.
 fn some_lines(most: usize) -> impl Strategy<Value = Vec<Line>> {
     let host = prop::sample::select(vec!["a.b", "x.a.b", "*.b", "*.a.b", "*"]);
-    let line = (host, "(/[ab]{0,2}){1,4}", any::<bool>(), 0u64..3);
+    let line = (host, some_path(), any::<bool>(), 0u64..3);
     prop::collection::vec(line, 0..most).prop_map(|lines| {
         let line = |(at, (host, path, exact, created)): (usize, (&str, String, bool, u64))| Line {
             host: host.parse().unwrap(),
@@ -233,16 +238,18 @@ fn agrees_with_the_reference(lines: &[Line], paths: &[String]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn a_few_rules_agree_with_the_reference(
-        lines in some_lines(20), paths in prop::collection::vec("(/[ab]{0,2}){1,6}", 10),
+        lines in some_lines(20), paths in prop::collection::vec(some_path(), 10),
     ) {
         agrees_with_the_reference(&lines, &paths);
     }
 
     #[test]
     fn hosts_with_an_index_agree_with_the_reference(
-        lines in some_lines(300), paths in prop::collection::vec("(/[ab]{0,2}){1,6}", 10),
+        lines in some_lines(200), paths in prop::collection::vec(some_path(), 10),
     ) {
         agrees_with_the_reference(&lines, &paths);
     }
@@ -250,7 +257,7 @@ proptest! {
     #[test]
     fn the_order_in_which_rules_are_added_makes_no_difference(
         (lines, shuffled) in some_lines(60).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
-        path in "(/[ab]{0,2}){1,4}",
+        path in some_path(),
     ) {
         let ((table, shadowed), (other, also_shadowed)) = (built(&lines), built(&shuffled));
         prop_assert_eq!(shadowed, also_shadowed);
