@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use moorline::routing::{Attempt, BackendId, Strategy, decide};
 
-use self::fixture::{Cycle, Idle, NOW, backend, endpoint, ring, sticky, token};
+use self::fixture::{Cycle, Idle, NOW, Pod, backend, ring, sticky, token};
 
 const STRATEGIES: [(&str, Strategy); 4] = [
     ("least_sessions", Strategy::LeastSessions),
@@ -37,7 +37,7 @@ fn rendezvous(criterion: &mut Criterion) {
     let (keys, load, mut rng) = (ring(1), Idle::default(), fastrand::Rng::with_seed(1));
     for endpoints in [3, 100, 10_000] {
         let backend = backend("shop/web", endpoints, &keys);
-        let gone = endpoint(&BackendId::new("shop/web"), endpoints);
+        let gone = Pod::new(endpoints).endpoint(&BackendId::new("shop/web"));
         let mut tokens = Cycle::shuffled((0..64).map(|session| token(&keys, session, &backend, &gone)));
         let rule = sticky(backend, Strategy::LeastSessions);
         group.bench_function(format!("rendezvous_{endpoints}"), |bencher| {

@@ -13,6 +13,11 @@ use moorline::routing::{
     Scope, SessionId, SessionPolicy, Strategy, Token, Weighted,
 };
 
+/// The allocator that ships.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What both clocks say.
 pub const NOW: Now = Now { unix: 1_800_000_000, mono: Millis(3_600_000) };
 
@@ -28,19 +33,42 @@ pub fn scope(backend: &str) -> Scope {
 }
 
 /// One pod, as Kubernetes would have named it.
-pub fn endpoint(backend: &BackendId, at: usize) -> Endpoint {
-    let [.., high, low] = at.to_be_bytes();
-    let mut endpoint = Endpoint::new(backend, &format!("web-{at}"), [SocketAddr::from(([10, 0, high, low], 8080))]);
-    endpoint.incarnation = Incarnation::new(format!("8f14e45f-ceea-467f-ab5c-{at:012}"));
-    endpoint.returns = Return::Expected;
-    endpoint
+#[derive(Clone, Debug)]
+pub struct Pod {
+    name: String,
+    uid: Incarnation,
+    address: SocketAddr,
+}
+
+impl Pod {
+    pub fn new(at: usize) -> Self {
+        let [.., high, low] = at.to_be_bytes();
+        Self {
+            name: format!("web-{at}"),
+            uid: Incarnation::new(format!("8f14e45f-ceea-467f-ab5c-{at:012}")),
+            address: SocketAddr::from(([10, 0, high, low], 8080)),
+        }
+    }
+
+    /// The pod as an endpoint of a backend, ready.
+    pub fn endpoint(&self, backend: &BackendId) -> Endpoint {
+        let mut endpoint = Endpoint::new(backend, &self.name, [self.address]);
+        endpoint.incarnation = self.uid.clone();
+        endpoint.returns = Return::Expected;
+        endpoint
+    }
+}
+
+/// A backend of these pods.
+pub fn backend_of(name: &str, pods: &[Pod], keys: &KeyRing) -> Arc<Backend> {
+    let id = BackendId::new(name);
+    let endpoints = pods.iter().map(|pod| pod.endpoint(&id)).collect();
+    Arc::new(Backend::new(id, endpoints, keys).expect("different names"))
 }
 
 /// A backend of so many ready endpoints.
 pub fn backend(name: &str, endpoints: usize, keys: &KeyRing) -> Arc<Backend> {
-    let id = BackendId::new(name);
-    let endpoints = (0..endpoints).map(|at| endpoint(&id, at)).collect();
-    Arc::new(Backend::new(id, endpoints, keys).expect("different names"))
+    backend_of(name, &(0..endpoints).map(Pod::new).collect::<Vec<_>>(), keys)
 }
 
 /// A rule that keeps sessions on this backend.
@@ -73,7 +101,7 @@ pub struct Idle {
 
 impl LoadView for Idle {
     fn sessions(&self, endpoint: &Endpoint) -> u32 {
-        u32::from(endpoint.name.len() % 2 == 0)
+        u32::from(endpoint.name.len().is_multiple_of(2))
     }
 
     fn requests(&self, _: &Endpoint) -> u32 {

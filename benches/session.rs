@@ -5,8 +5,9 @@ mod fixture;
 
 use std::hint::black_box;
 
+use aws_lc_rs::hmac;
 use criterion::{Criterion, criterion_group, criterion_main};
-use moorline::routing::session::{ENCODED_LEN, values};
+use moorline::routing::session::{ENCODED_LEN, Key, KeyId, Remembered, SECRET_LEN, values};
 use moorline::routing::{Attempt, Claims, KeyRing, Scope, SessionId, Strategy, Token, decide};
 
 use self::fixture::{Cycle, Idle, NOW, backend, ring, scope, sealed, sticky, token};
@@ -38,12 +39,22 @@ fn tokens(criterion: &mut Criterion) {
     group.bench_function("seal", |bencher| {
         bencher.iter(|| black_box(keys.seal(black_box(&scope), black_box(claims), endpoint, NOW.unix)));
     });
+    let hmac_key = hmac::Key::new(hmac::HMAC_SHA256, &[1; SECRET_LEN]);
+    group.bench_function("hmac", |bencher| {
+        bencher.iter(|| black_box(hmac::sign(&hmac_key, black_box(&[7; 55]))));
+    });
     let mut sealed = Cycle::shuffled((0..SESSIONS).map(|session| sealed(&keys, session, &backend, endpoint)));
     group.bench_function("open", |bencher| {
         bencher.iter(|| {
             let opened = keys.open(black_box(&scope), black_box(sealed.step()).as_bytes());
             black_box(opened.expect("a right token"))
         });
+    });
+    let field = browser_cookies(sealed.step());
+    let token = read(&keys, &scope, field.as_bytes()).expect("a right token");
+    let remembered = Remembered::new(field.as_bytes(), scope, &keys, token);
+    group.bench_function("remembered", |bencher| {
+        bencher.iter(|| black_box(remembered.recall(black_box(field.as_bytes()), &scope, &keys)));
     });
     group.finish();
 }
@@ -83,11 +94,17 @@ fn decisions(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn forger() -> Key {
+    Key::new(KeyId::new(0).expect("a key id"), 0, &[0xff; SECRET_LEN])
+}
+
 fn hostile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("session");
     let (keys, scope) = (ring(2), scope("shop/web"));
     let refused = |field: &[u8]| assert!(read(&keys, &scope, field).is_none(), "nothing here is a token");
-    let forged = "A".repeat(ENCODED_LEN);
+    let backend = backend("shop/web", 1, &keys);
+    // Right up to the MAC: key ids can be guessed, secrets cannot.
+    let forged = sealed(&KeyRing::new(vec![forger()]).expect("one key"), 1, &backend, &backend.endpoints()[0]);
     let inputs = [
         ("hostile_forged", format!("{NAME}={forged}")),
         ("hostile_64k_value", format!("{NAME}={}", "A".repeat(65_536))),

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::drain::{Drain, Stage};
 use crate::readiness::Readiness;
 use crate::routing::SessionPolicy;
+use crate::routing::host::canonical;
 use crate::sessions::{Listed, Sessions};
 use crate::snapshot::Reader;
 
@@ -56,9 +58,12 @@ pub struct Inputs {
 /// If the system has no more threads.
 pub fn serve(listener: TcpListener, inputs: Inputs, mut drain: Drain) -> std::io::Result<JoinHandle<()>> {
     listener.set_nonblocking(true)?;
+    let is_local = listener.local_addr()?.ip().is_loopback();
     let run = async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let served = axum::serve(listener, router(inputs));
+        let router = router(inputs);
+        let router = if is_local { router.layer(from_fn(only_by_address)) } else { router };
+        let served = axum::serve(listener, router);
         tokio::select! {
             served = async { served.await } => served,
             () = drain.reached(Stage::Ending) => Ok(()),
@@ -80,6 +85,17 @@ fn router(inputs: Inputs) -> Router {
         .route("/metrics", get(scrape))
         .route("/api/v1/sessions", get(sessions))
         .with_state(Arc::new(inputs))
+}
+
+/// A page that somebody's browser has loaded from elsewhere must not read what is on loopback: such a request has the
+/// name of that elsewhere in its Host (DNS rebinding).
+async fn only_by_address(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| canonical(host.to_str().ok()?).ok());
+    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    if host.is_none_or(|host| host == "localhost" || is_address(&host)) {
+        return next.run(request).await;
+    }
+    (StatusCode::MISDIRECTED_REQUEST, "the admin API is asked by address or as localhost\n").into_response()
 }
 
 async fn readyz(State(inputs): State<Arc<Inputs>>) -> Response {

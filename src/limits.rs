@@ -21,19 +21,21 @@ pub struct Limits {
     /// An idle connection to an endpoint is closed after this time: less than the 5 s after which common
     /// servers close theirs, so that it is us who close.
     pub upstream_idle: Duration,
-    /// When an endpoint's host swallows what we send, its connections are given up after this time.
+    /// When an endpoint's host acknowledges nothing of a request's head, the connection is given up after this time; of
+    /// a body, after `body`.
     pub upstream_user_timeout: Duration,
     /// On SIGTERM, requests under way may take this long to end.
     pub shutdown: Duration,
-    /// The largest request head in bytes; more is answered with 431.
+    /// The largest request head in bytes; more is answered with 431, and so are more than 100 fields.
     pub head_size: usize,
     /// The longest request target in bytes; more is answered with 414.
     pub target_size: usize,
     /// Client connections at a time, in all.
     pub connections: usize,
-    /// Connections to one endpoint at a time, in all; what comes on top is answered with 503.
+    /// Connections to one endpoint at a time, shared out evenly among the workers; what comes on top goes to another
+    /// endpoint if it may, and is answered with 503 if not.
     pub upstream_connections: usize,
-    /// Idle connections kept to one endpoint, in all.
+    /// Idle connections kept to one endpoint, shared out evenly among the workers.
     pub upstream_idle_connections: usize,
     /// Requests that wait for one endpoint at a time.
     pub held_per_endpoint: usize,

@@ -39,7 +39,7 @@ use tokio::runtime;
 pub use self::access_log::Format;
 pub use self::listener::Config as Listener;
 pub use self::metrics::Metrics;
-use self::upstream::{Registry, Upstreams};
+use self::upstream::Upstreams;
 use self::worker::Worker;
 use crate::bind_error::BindError;
 use crate::clock::Clock;
@@ -123,7 +123,7 @@ impl Bound {
             _ => access_log::start(output).map(|(writer, log)| (Some(writer), Some(log)))?,
         };
         let Config { listeners, workers, limits, access_log } = self.config;
-        let (registry, connections) = <(Arc<Registry>, Arc<AtomicUsize>)>::default();
+        let connections = Arc::<AtomicUsize>::default();
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
@@ -137,7 +137,6 @@ impl Bound {
                 workers,
                 format: access_log,
                 writer: writer.clone(),
-                registry: Arc::clone(&registry),
                 connections: Arc::clone(&connections),
                 listeners: mine.collect(),
             };
@@ -155,7 +154,6 @@ struct Seed {
     workers: usize,
     format: Format,
     writer: Option<SyncSender<String>>,
-    registry: Arc<Registry>,
     connections: Arc<AtomicUsize>,
     listeners: Vec<(TcpListener, Vec<IpNet>)>,
 }
@@ -170,7 +168,13 @@ impl Seed {
         let metrics = self.inputs.metrics.worker();
         let log = access_log::AccessLog::new(self.format, self.writer, Arc::clone(&metrics));
         let sessions = Arc::clone(&self.inputs.sessions);
-        let upstreams = Upstreams::new(self.registry, sessions, Arc::clone(&metrics), &self.limits, self.workers);
+        let upstreams = Upstreams::new(
+            Arc::clone(&self.inputs.metrics.endpoints),
+            sessions,
+            Arc::clone(&metrics),
+            &self.limits,
+            self.workers,
+        );
         let inputs = worker::Inputs {
             limits: self.limits,
             clock: self.inputs.clock,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{self, Running};
 use crate::bind_error::BindError;
@@ -66,6 +66,8 @@ pub async fn run(args: RunArgs) -> Result<(), ServeError> {
 /// `follow`: the file to follow, and what stood in it.
 async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> Result<(), ServeError> {
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // From the start: by itself it would end the process.
+    let mut hangup = signal(SignalKind::hangup())?;
     let (bound, mut control) = app::bind(Config::from(&loaded.file))?;
     let (addresses, admin) = (bound.addresses(), bound.admin_address());
     control.publish(&loaded.file, Arc::clone(&loaded.keys))?;
@@ -76,12 +78,13 @@ async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> 
     if let Some(address) = admin {
         tracing::info!(%address, "admin API listening");
     }
-    if loaded.file.session_keys.is_none() && loaded.file.keeps_sessions() {
+    // A file's warnings say so themselves.
+    if follow.is_none() && loaded.file.session_keys.is_none() && loaded.file.keeps_sessions() {
         tracing::warn!("sessions end with this process: it has no key file (see moorline keys new)");
     }
     file::report(&loaded, None);
     tokio::select! {
-        result = reload(control, loaded, follow) => result?,
+        () = reload(control, loaded, follow, &mut hangup) => {}
         () = running.sweep() => {}
         _ = ends.0.recv() => {}
         _ = ends.1.recv() => {}
@@ -90,21 +93,18 @@ async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> 
     end(running, ends).await
 }
 
-async fn reload(control: Control, loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> io::Result<()> {
-    match follow {
-        Some((path, typed)) => file::follow(path, control, Loaded { file: typed, ..loaded }).await,
-        // The control plane stays: without it nobody could publish, but nobody has to.
-        None => {
-            let _control = control;
-            std::future::pending().await
-        }
+/// Follows the file, if there is one. Never returns.
+async fn reload(control: Control, loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>, hangup: &mut Signal) {
+    if let Some((path, typed)) = follow {
+        file::follow(path, control, Loaded { file: typed, ..loaded }, hangup).await;
+    }
+    loop {
+        hangup.recv().await;
+        tracing::info!("SIGHUP: there is no file to read again");
     }
 }
 
-async fn end(
-    running: Running,
-    mut ends: (tokio::signal::unix::Signal, tokio::signal::unix::Signal),
-) -> Result<(), ServeError> {
+async fn end(running: Running, mut ends: (Signal, Signal)) -> Result<(), ServeError> {
     running.drain();
     let hurry = running.hurry();
     let ended = tokio::task::spawn_blocking(move || running.join());

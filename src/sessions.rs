@@ -137,15 +137,20 @@ impl Sessions {
             let at = over.min(seen.len()).saturating_sub(1);
             if !seen.is_empty() {
                 let (_, cutoff, _) = seen.select_nth_unstable(at);
-                let cutoff = *cutoff;
-                self.remove_where(|live| live.last_seen <= cutoff);
+                let (cutoff, mut left) = (*cutoff, over);
+                // No more than are over, however many were seen in the same moment.
+                self.remove_where(|live| {
+                    let goes = left > 0 && live.last_seen <= cutoff;
+                    left -= usize::from(goes);
+                    goes
+                });
             }
         }
         let mut berths = self.berths.lock().unwrap_or_else(PoisonError::into_inner);
         berths.retain(|_, berth| berth.sessions() > 0 || Arc::strong_count(berth) > 1);
     }
 
-    fn remove_where(&self, gone: impl Fn(&Live) -> bool) {
+    fn remove_where(&self, mut gone: impl FnMut(&Live) -> bool) {
         self.entries.retain(|_, live| {
             let gone = gone(live);
             if gone {
@@ -283,6 +288,16 @@ mod tests {
         let left: Vec<_> = sessions.list(99, |_| true).iter().map(|listed| listed.id.0).collect();
         assert_eq!(left, [0, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
         assert_eq!(a.sessions(), 16);
+    }
+
+    #[test]
+    fn no_more_go_than_are_over_the_bound() {
+        let (sessions, a, _) = index(16);
+        for id in 0..18 {
+            sessions.touch(SessionId(id), &a, IDLE, Millis(0));
+        }
+        sessions.sweep(Millis(1));
+        assert_eq!((sessions.len(), a.sessions()), (16, 16));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -90,21 +90,19 @@ fn beside(file: &Path, path: &Path) -> PathBuf {
 }
 
 /// Follows a file: publishes what becomes of it. Never returns; dropping it ends it.
-///
-/// # Errors
-/// If SIGHUP cannot be listened for.
-pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded) -> std::io::Result<()> {
+pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded, hangup: &mut Signal) {
     let (tx, mut changes) = mpsc::channel(1);
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut watcher = watcher(tx);
+    let mut watcher = watcher(&path, tx);
     // What names no keys goes on with those that it began with.
     let own_keys = last.file.session_keys.is_none().then(|| Arc::clone(&last.keys));
+    let mut said = String::new();
+    // The first time at once: the file may have changed before it was watched.
+    let mut cause = Cause::Watched;
     loop {
         // Without a watcher the file is still read on SIGHUP.
         if let Some(watcher) = &mut watcher {
             watch_folders(watcher, &path, last.file.session_keys.as_deref());
         }
-        change(&mut changes, &mut hangup).await;
         let loaded = load(&path, own_keys.as_ref()).and_then(|loaded| {
             let same = loaded.file == last.file && loaded.keys.fingerprint() == last.keys.fingerprint();
             let generation = if same { None } else { Some(control.publish(&loaded.file, Arc::clone(&loaded.keys))?) };
@@ -114,15 +112,40 @@ pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded) -> st
             Ok((loaded, Some(generation))) => {
                 tracing::info!(generation, path = %path.display(), "configuration reloaded");
                 report(&loaded, Some(&last.file));
+                if let Some(watcher) = &mut watcher {
+                    watch_folders(watcher, &path, loaded.file.session_keys.as_deref());
+                }
                 last = loaded;
+                said.clear();
             }
-            Ok((_, None)) => control.unchanged(),
+            Ok((_, None)) => {
+                control.unchanged();
+                if cause == Cause::Asked || !said.is_empty() {
+                    tracing::info!(path = %path.display(), "the configuration is the one that is served");
+                }
+                said.clear();
+            }
             Err(error) => {
                 control.failed();
-                tracing::error!("the configuration was not reloaded, the last good one serves on\n{error}");
+                let error = error.to_string();
+                // Once: an editor may write a file several times.
+                if cause == Cause::Asked || said != error {
+                    tracing::error!("the configuration was not reloaded, the last good one serves on\n{error}");
+                }
+                said = error;
             }
         }
+        cause = change(&mut changes, hangup).await;
     }
+}
+
+/// Why a file is read again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It seems to have changed.
+    Watched,
+    /// Somebody sent SIGHUP.
+    Asked,
 }
 
 /// Says what an operator should know about a configuration that is served, compared with the one before.
@@ -145,35 +168,47 @@ pub fn report(loaded: &Loaded, before: Option<&File>) {
     }
 }
 
-/// Waits for a change or SIGHUP, and then until it is quiet.
-async fn change(changes: &mut mpsc::Receiver<()>, hangup: &mut Signal) {
+/// Waits for a change or SIGHUP, and after a change until it is quiet.
+async fn change(changes: &mut mpsc::Receiver<()>, hangup: &mut Signal) -> Cause {
     tokio::select! {
         Some(()) = changes.recv() => {}
-        _ = hangup.recv() => return,
+        _ = hangup.recv() => return Cause::Asked,
     }
     let busy = Instant::now() + BUSY;
     while Instant::now() < busy {
         let quiet = (Instant::now() + QUIET).min(busy);
         match timeout_at(quiet, changes.recv()).await {
             Ok(Some(())) => {}
-            Ok(None) | Err(_) => return,
+            Ok(None) | Err(_) => break,
         }
     }
+    Cause::Watched
 }
 
-fn watcher(tx: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+fn watcher(path: &Path, tx: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let name = path.file_name().map(std::ffi::OsStr::to_owned);
     let handler = move |event: notify::Result<notify::Event>| {
-        // Our own reading is an event too.
-        if event.is_ok_and(|event| !event.kind.is_access()) {
+        // What could not be seen may have been a change.
+        if event.map_or(true, |event| event.need_rescan() || concerns(&event, name.as_deref())) {
             // A full channel has said already that something changed.
             let _ = tx.try_send(());
         }
     };
     notify::recommended_watcher(handler)
-        .inspect_err(
-            |error| tracing::warn!(%error, "the configuration file cannot be watched: send SIGHUP after a change"),
-        )
+        .inspect_err(|error| {
+            tracing::warn!(%error, "the configuration file cannot be watched: send SIGHUP after a change");
+        })
         .ok()
+}
+
+/// Is an event about the file, its keys, or the link by which Kubernetes puts another version of both in place? Our own
+/// reading is an event too, and a log beside the file has many.
+fn concerns(event: &notify::Event, name: Option<&std::ffi::OsStr>) -> bool {
+    let is_ours = |path: &PathBuf| {
+        let found = path.file_name();
+        found == name || found == Some("..data".as_ref()) || path.extension().is_some_and(|ending| ending == "yaml")
+    };
+    !event.kind.is_access() && event.paths.iter().any(is_ours)
 }
 
 /// Watches the folders of the file and of its keys; a folder that is watched already stays so.

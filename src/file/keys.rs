@@ -21,11 +21,12 @@ use super::yaml::{self, Echo};
 use crate::routing::KeyRing;
 use crate::routing::session::{Key, KeyId, SECRET_LEN};
 
-/// How long every replica has to learn of a new key before it signs.
-pub const BEFORE_SIGNING: Duration = Duration::from_secs(60);
-
 /// By how much the clocks of replicas may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// How long every replica has to learn of a new key before it signs: a minute, after the moment at which the fastest
+/// clock that is tolerated thinks that the time has come.
+pub const BEFORE_SIGNING: Duration = CLOCK_SKEW.saturating_add(Duration::from_secs(60));
 
 /// The keys of a file, in its order: at least one, no two alike.
 #[derive(Clone, Debug)]

@@ -197,6 +197,13 @@ impl AccessLog {
     }
 }
 
+impl Drop for AccessLog {
+    /// Requests that are cut off at the end are logged when their tasks are dropped, after everything else.
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
 fn target(uri: &Uri) -> &str {
     uri.path_and_query().map_or(uri.path(), http::uri::PathAndQuery::as_str)
 }

@@ -62,7 +62,9 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(upload) = &mut self.0 else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut upload.incoming).poll_frame(cx));
+        let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
+        upload.client.is_awaited.set(polled.is_pending());
+        let frame = ready!(polled);
         upload.client.uploaded(frame.is_some());
         Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
     }
@@ -92,6 +94,7 @@ impl ResponseBody {
         let source = Source::Upstream { incoming, connection: Some(connection), upstream };
         let mut body = Self { source, broken: None, exchange };
         if body.is_end_stream() {
+            body.exchange.completed();
             body.give_back(&mut Context::from_waker(std::task::Waker::noop()));
         }
         body
@@ -121,6 +124,7 @@ impl Body for ResponseBody {
             Source::Own(bytes) => {
                 let bytes = bytes.take();
                 this.exchange.sent(bytes.as_ref().map_or(0, Bytes::len));
+                this.exchange.completed();
                 return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
             }
             Source::Upstream { incoming, connection, .. } => (incoming, connection),
@@ -147,6 +151,7 @@ impl Body for ResponseBody {
         };
         this.exchange.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
         if frame.is_none() || incoming.is_end_stream() {
+            this.exchange.completed();
             this.give_back(cx);
         }
         Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame))))

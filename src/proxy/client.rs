@@ -1,6 +1,6 @@
 //! What is known about a client's connection for as long as it lasts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -19,6 +19,8 @@ pub(crate) struct Client {
     pub(super) watch: Rc<Watch>,
     pub(super) address: IpAddr,
     pub(super) memory: RefCell<Memory>,
+    /// Is it the client whose next piece of a body we wait for, and not the endpoint?
+    pub(super) is_awaited: Cell<bool>,
     peer: Peer,
     /// The address as a header value.
     address_value: HeaderValue,
@@ -40,6 +42,7 @@ impl Client {
             watch,
             address,
             memory: RefCell::default(),
+            is_awaited: Cell::new(false),
             peer,
             address_value,
             forwarded: RefCell::default(),
@@ -50,7 +53,9 @@ impl Client {
     pub(super) fn is_tls(&self, headers: &HeaderMap) -> bool {
         self.peer == Peer::Trusted
             && headers
-                .get(headers::FORWARDED_PROTO)
+                .get_all(headers::FORWARDED_PROTO)
+                .iter()
+                .next_back()
                 .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
     }
 
@@ -71,16 +76,14 @@ impl Client {
             }
             return;
         }
-        let list = headers::appended(headers.get(headers::FORWARDED_FOR), &self.address_value);
-        headers.insert(headers::FORWARDED_FOR, list);
-        headers.entry(headers::REAL_IP).or_insert_with(|| self.address_value.clone());
-        headers.entry(headers::FORWARDED_PROTO).or_insert(HTTP);
+        headers::append(headers, headers::FORWARDED_FOR, &self.address_value);
+        headers::keep_last(headers, headers::REAL_IP, &self.address_value);
+        headers::keep_last(headers, headers::FORWARDED_PROTO, &HTTP);
         if let Some(host) = host {
-            headers.entry(headers::FORWARDED_HOST).or_insert_with(|| host.clone());
+            headers::keep_last(headers, headers::FORWARDED_HOST, host);
         }
         if let Some(value) = forwarded {
-            let list = headers::appended(headers.get(http::header::FORWARDED), &value);
-            headers.insert(http::header::FORWARDED, list);
+            headers::append(headers, http::header::FORWARDED, &value);
         }
     }
 
@@ -125,7 +128,8 @@ impl Client {
         match self.watch.phase() {
             Phase::Upload if more => self.watch.extend(now.plus(limits.body)),
             Phase::Upload => self.watch.enter(Phase::ResponseHead, now.plus(limits.response_head)),
-            // The endpoint answered before the client had sent everything.
+            // The endpoint answers before the client has sent everything.
+            Phase::Download => self.watch.extend(now.plus(limits.body)),
             _ => {}
         }
     }

@@ -50,6 +50,9 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         http.as_mut().poll(cx)
     });
     if let Err(error) = ended.await {
+        if error.is_parse() {
+            worker.metrics.bad_requests.inc();
+        }
         tracing::debug!(%error, %peer, "connection ended");
     }
 }
@@ -83,8 +86,14 @@ impl Observer for Progress {
     }
 
     fn written(&self) {
-        if self.watch.phase() == Phase::Download {
+        if matches!(self.watch.phase(), Phase::Download | Phase::Flushing) {
             self.watch.extend(self.worker.coarse().plus(self.worker.limits.body));
+        }
+    }
+
+    fn flushed(&self) {
+        if self.watch.phase() == Phase::Flushing {
+            self.watch.enter(Phase::Idle, self.worker.coarse().plus(self.worker.limits.idle));
         }
     }
 }

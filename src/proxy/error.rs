@@ -40,9 +40,9 @@ pub(super) enum Error {
     /// The upstream ended the connection, or what it sent was no HTTP.
     #[error("the upstream broke off")]
     Upstream(#[source] hyper::Error),
-    /// The upstream switched protocols, or sent another interim response, that nobody had asked for.
-    #[error("the upstream answered with an interim response that was not asked for")]
-    UnexpectedUpgrade,
+    /// The upstream sent a response that is none.
+    #[error("bad response: {0}")]
+    BadResponse(&'static str),
     /// The upstream took the request and did not answer.
     #[error("the upstream sent no response within the time limit")]
     ResponseTimeout,
@@ -61,7 +61,7 @@ impl Error {
             Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Upstream(_) | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
+            Self::Upstream(_) | Self::BadResponse(_) => StatusCode::BAD_GATEWAY,
             Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -84,7 +84,7 @@ impl Error {
                 "No server is available for this request right now. Please try again in a moment."
             }
             Self::Upstream(_) => "The server ended the connection before it had answered.",
-            Self::UnexpectedUpgrade => "The server answered in a way that was not asked for.",
+            Self::BadResponse(_) => "The server sent a response that makes no sense.",
             Self::ResponseTimeout => "The server did not answer in time.",
         }
     }

@@ -13,10 +13,14 @@ use tokio::time::Instant;
 
 use super::access_log::Line;
 use super::client::Client;
+use super::error::Error;
 use super::metrics::BackendCounters;
 use super::upstream::{Connection, Upstream};
 use super::watch::Phase;
 use crate::routing::{Outcome, SessionId};
+
+/// What is counted and logged when the client has gone before there was an answer, as nginx does.
+const CLIENT_CLOSED: u16 = 499;
 
 /// One request and its response.
 #[derive(Debug)]
@@ -25,7 +29,10 @@ pub(super) struct Exchange {
     started: Instant,
     method: Method,
     pub(super) request_id: HeaderValue,
-    status: StatusCode,
+    /// None until there is an answer.
+    status: Option<StatusCode>,
+    /// Has all of it been handed on?
+    is_complete: bool,
     outcome: Option<Outcome>,
     /// How long it has waited for its endpoint.
     held: Duration,
@@ -47,7 +54,7 @@ struct Details {
     user_agent: Option<HeaderValue>,
     session: Option<SessionId>,
     answered: Cell<Option<Instant>>,
-    broken: Option<String>,
+    error: Option<String>,
 }
 
 impl Exchange {
@@ -67,7 +74,7 @@ impl Exchange {
                 user_agent: field(header::USER_AGENT),
                 session: None,
                 answered: Cell::new(None),
-                broken: None,
+                error: None,
             })
         });
         client.worker.metrics.active.inc();
@@ -76,7 +83,8 @@ impl Exchange {
             started,
             method: request.method().clone(),
             request_id,
-            status: StatusCode::OK,
+            status: None,
+            is_complete: false,
             outcome: None,
             held: Duration::ZERO,
             upstream: None,
@@ -115,12 +123,25 @@ impl Exchange {
 
     /// The head of the response is there.
     pub(super) fn answered(&mut self, status: StatusCode) {
-        self.status = status;
+        self.status = Some(status);
         let worker = &self.client.worker;
         self.client.watch.enter(Phase::Download, worker.coarse().plus(worker.limits.body));
         if let Some(details) = &self.details {
             details.answered.set(Some(Instant::now()));
         }
+    }
+
+    /// The answer is ours: why there is no other.
+    pub(super) fn failed(&mut self, error: &Error) {
+        self.answered(error.status());
+        if let Some(details) = &mut self.details {
+            details.error = Some(error.to_string());
+        }
+    }
+
+    /// The response has been handed on to its last byte.
+    pub(super) fn completed(&mut self) {
+        self.is_complete = true;
     }
 
     /// So much of the response has been handed on.
@@ -135,7 +156,7 @@ impl Exchange {
         self.client.worker.metrics.truncated.inc();
         tracing::debug!(%error, "response broke off");
         if let Some(details) = &mut self.details {
-            details.broken = Some(error.to_string());
+            details.error = Some(error.to_string());
         }
     }
 
@@ -152,7 +173,7 @@ impl Drop for Exchange {
         let now = Instant::now();
         let duration = now - self.started;
         let coarse = worker.tick(now);
-        self.client.watch.enter(Phase::Idle, coarse.plus(worker.limits.idle));
+        self.client.watch.enter(Phase::Flushing, coarse.plus(worker.limits.body));
         worker.metrics.active.dec();
         let counters = self.upstream.as_ref().map(|upstream| &upstream.counters).or(self.counters.as_ref());
         if let (Some(outcome), Some(counters)) = (self.outcome, counters)
@@ -161,8 +182,10 @@ impl Drop for Exchange {
         {
             counters.count(outcome);
         }
-        worker.metrics.request(&self.method, self.status, duration);
+        let status = self.status.or(StatusCode::from_u16(CLIENT_CLOSED).ok()).unwrap_or_default();
+        worker.metrics.request(&self.method, status, duration);
         let Some(details) = &self.details else { return };
+        let vanished = (!self.is_complete).then_some("the client closed the connection");
         worker.log.write(&Line {
             client: self.client.address,
             request_id: &self.request_id,
@@ -172,7 +195,7 @@ impl Drop for Exchange {
             host: details.host.as_ref(),
             referer: details.referer.as_ref(),
             user_agent: details.user_agent.as_ref(),
-            status: self.status,
+            status,
             bytes: self.bytes,
             duration,
             held: self.held,
@@ -181,7 +204,7 @@ impl Drop for Exchange {
             endpoint: self.upstream.as_ref().map(|upstream| &*upstream.name),
             backend: self.upstream.as_ref().map(|upstream| upstream.berth.backend.as_str()),
             session: details.session,
-            error: details.broken.as_deref(),
+            error: details.error.as_deref().or(vanished),
         });
     }
 }

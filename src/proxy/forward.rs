@@ -46,7 +46,7 @@ pub(super) async fn handle(
         }
         Err(error) => {
             tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
-            exchange.answered(error.status());
+            exchange.failed(&error);
             error
                 .response(Form::accepted(accept.as_ref()), &exchange.request_id)
                 .map(|body| ResponseBody::own(body, exchange))
@@ -117,7 +117,7 @@ impl<'a> Journey<'a> {
             presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
         }
         let is_tls = client.is_tls(&head.headers);
-        let host = head.headers.get(header::HOST).cloned();
+        let host = head.headers.get(header::HOST).filter(|host| !host.is_empty()).cloned();
         client.rewrite(&mut head.headers, host.as_ref());
         head.headers.insert(headers::REQUEST_ID, exchange.request_id.clone());
         if let Some(trace) = trace {
@@ -177,13 +177,14 @@ impl<'a> Journey<'a> {
             worker.sessions.touch(token.claims.session, &upstream.berth, persistence.policy.idle, worker.coarse());
         }
         let replay = if self.replayed { None } else { Replay::of(&request) };
-        let (phase, limit) = if http_body::Body::is_end_stream(request.body()) {
-            (Phase::ResponseHead, worker.limits.response_head)
+        let limits = &worker.limits;
+        let (phase, limit, patience) = if http_body::Body::is_end_stream(request.body()) {
+            (Phase::ResponseHead, limits.response_head, limits.upstream_user_timeout)
         } else {
-            (Phase::Upload, worker.limits.body)
+            (Phase::Upload, limits.body, limits.body)
         };
         self.client.watch.enter(phase, worker.coarse().plus(limit));
-        let sent = connection.send(request, &self.client.watch).await;
+        let sent = connection.send(request, &self.client.watch, patience).await;
         match sent {
             Ok(response) => self.answer(snapshot, rule, forward, response, connection, upstream).map(Some),
             Err(error) => self.failed(error, replay, &upstream, connection.is_fresh()).map(|()| None),
@@ -193,7 +194,7 @@ impl<'a> Journey<'a> {
     /// A kept connection, or a fresh one. `None`: there is none to be had here.
     async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
         let worker = &self.client.worker;
-        if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_idempotent(request.method())) {
+        if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_repeatable(request)) {
             // What cannot be sent twice lets the sockets speak first: a server that has just closed a kept connection
             // is noticed before the request is written, not after.
             tokio::task::yield_now().await;
@@ -207,6 +208,11 @@ impl<'a> Journey<'a> {
         worker.metrics.dials.inc();
         match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, &worker.limits)).await {
             Ok(connection) => Ok(Some(connection)),
+            // Whoever belongs nowhere goes elsewhere.
+            Err(DialError::Full) if self.presented.token.is_none() => {
+                self.give_up(&upstream.id);
+                Ok(None)
+            }
             Err(DialError::Full) => Err(Error::Busy),
             // Another snapshot is in force, which knows better.
             Err(DialError::Gone) => Ok(None),
@@ -251,7 +257,9 @@ impl<'a> Journey<'a> {
                     self.give_up(&upstream.id);
                 }
             }
-            SendError::Timeout if self.client.watch.phase() == Phase::Upload => return Err(Error::UploadTimeout),
+            SendError::Timeout if self.client.watch.phase() == Phase::Upload && self.client.is_awaited.get() => {
+                return Err(Error::UploadTimeout);
+            }
             SendError::Timeout => return Err(Error::ResponseTimeout),
         }
         self.needs_fresh = true;
@@ -324,9 +332,7 @@ impl<'a> Journey<'a> {
         upstream: InFlight,
     ) -> Result<Answer, Error> {
         let (mut head, incoming) = response.into_parts();
-        if head.status.is_informational() {
-            return Err(Error::UnexpectedUpgrade);
-        }
+        check(&head)?;
         head.version = Version::HTTP_11;
         let ends =
             head.headers.get(headers::SESSION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"end"));
@@ -349,6 +355,18 @@ impl<'a> Journey<'a> {
             }
         }
         Ok(Answer { head, incoming, connection, upstream })
+    }
+}
+
+/// Refuses a response that would mean one thing to us and another to the client.
+fn check(head: &http::response::Parts) -> Result<(), Error> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) && head.headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(Error::BadResponse("Content-Length beside Transfer-Encoding"));
+    }
+    match head.status.as_u16() {
+        100..200 => Err(Error::BadResponse("an interim response that nobody asked for")),
+        600.. => Err(Error::BadResponse("a status above 599")),
+        _ => Ok(()),
     }
 }
 

@@ -52,6 +52,7 @@ pub(super) fn clean_request(headers: &mut HeaderMap, peer: Peer) {
 /// Takes out of a response what speaks of the upstream's connection, and what is ours to say.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove_nominated(headers);
+    let announced = announced_trailers(headers);
     let mut gone: Vec<HeaderName> = Vec::new();
     for name in headers.keys() {
         let text = name.as_str();
@@ -62,6 +63,18 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     for name in gone {
         headers.remove(name);
     }
+    if let Some(announced) = announced {
+        headers.insert(header::TRAILER, announced);
+    }
+}
+
+/// The trailers that the endpoint announces and that may pass: hyper sends no others.
+fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
+    let fields = headers.get_all(header::TRAILER).iter().filter_map(|value| value.to_str().ok());
+    let names = fields.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    let allowed: Vec<HeaderName> = names.filter(is_allowed_trailer).collect();
+    let list = allowed.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
+    if list.is_empty() { None } else { HeaderValue::from_str(&list).ok() }
 }
 
 /// Only these may stand behind a body: everything else could change what the head has said already.
@@ -88,20 +101,28 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// `Moorline-Session*`, and the spelling with underscores that CGI-like applications cannot tell from it.
 fn is_ours(name: &str) -> bool {
-    name.get(..16)
-        .is_some_and(|start| start.bytes().zip(b"moorline-session").all(|(a, b)| a == *b || (a == b'_' && *b == b'-')))
+    reads_like(name, "moorline-session")
 }
 
+/// Who asked, in the spellings that applications take for it.
 fn is_forwarding(name: &str) -> bool {
-    name.starts_with("x-forwarded-") || name.starts_with("x_forwarded_") || matches!(name, "x-real-ip" | "x_real_ip")
+    reads_like(name, "x-forwarded-") || (name.len() == "x-real-ip".len() && reads_like(name, "x-real-ip"))
+}
+
+/// Does a name begin with this, for an application that cannot tell `_` from `-`?
+fn reads_like(name: &str, start: &str) -> bool {
+    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
+    name.len() >= start.len() && name.bytes().map(dashed).zip(start.bytes()).all(|(a, b)| a == b)
 }
 
 /// Removes what `Connection` names, except what the message itself needs: otherwise a client could make us
 /// take the Host or the cookies away from a request.
 fn remove_nominated(headers: &mut HeaderMap) {
-    let Some(first) = headers.get(header::CONNECTION) else { return };
-    if matches!(first.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive") {
-        return;
+    let mut fields = headers.get_all(header::CONNECTION).iter();
+    match (fields.next(), fields.next()) {
+        (None, _) => return,
+        (Some(only), None) if matches!(only.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive") => return,
+        _ => {}
     }
     let nominated: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -115,12 +136,22 @@ fn remove_nominated(headers: &mut HeaderMap) {
     }
 }
 
-/// Appends to a list that earlier proxies began.
-pub(super) fn appended(before: Option<&HeaderValue>, value: &HeaderValue) -> HeaderValue {
-    let Some(before) = before else { return value.clone() };
-    let joined = [before.as_bytes(), b", ", value.as_bytes()].concat();
-    // Both parts are header values already, and so is what stands between them.
-    HeaderValue::from_bytes(&joined).unwrap_or_else(|_| value.clone())
+/// Appends to a list that earlier proxies began, each of which may have added a field of its own.
+pub(super) fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    let mut joined = Vec::new();
+    for before in headers.get_all(&name) {
+        joined.extend_from_slice(before.as_bytes());
+        joined.extend_from_slice(b", ");
+    }
+    joined.extend_from_slice(value.as_bytes());
+    // All parts are header values already, and so is what stands between them.
+    headers.insert(name, HeaderValue::from_bytes(&joined).unwrap_or_else(|_| value.clone()));
+}
+
+/// Keeps what the nearest proxy said, which added its field last; if nobody said anything, says it.
+pub(super) fn keep_last(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    let last = headers.get_all(&name).iter().next_back().unwrap_or(value).clone();
+    headers.insert(name, last);
 }
 
 /// A node of `Forwarded` (RFC 7239 §6): IPv6 stands in brackets and therefore in quotes.
@@ -243,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn every_connection_field_nominates() {
+        let fields = [("connection", "close"), ("connection", "x-private"), ("x-private", "1")];
+        cleaned(&fields, Peer::Untrusted, &[]);
+    }
+
+    #[test]
+    fn what_earlier_proxies_added_stays_whole() {
+        let mut headers = map(&[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "7.7.7.7")]);
+        append(&mut headers, FORWARDED_FOR, &HeaderValue::from_static("8.8.8.8"));
+        assert_eq!(headers.get_all(FORWARDED_FOR).iter().collect::<Vec<_>>(), ["6.6.6.6, 7.7.7.7, 8.8.8.8"]);
+        let mut headers = map(&[("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")]);
+        keep_last(&mut headers, FORWARDED_PROTO, &HeaderValue::from_static("ftp"));
+        assert_eq!(headers.get_all(FORWARDED_PROTO).iter().collect::<Vec<_>>(), ["http"]);
+    }
+
+    #[test]
     fn a_client_cannot_nominate_what_the_message_needs() {
         cleaned(
             &[
@@ -281,7 +328,11 @@ mod tests {
         ];
         cleaned(&fields, Peer::Untrusted, &[]);
         cleaned(&fields, Peer::Trusted, &["forwarded", "x-forwarded-for", "x-forwarded-prefix", "x-real-ip"]);
-        cleaned(&[("x_forwarded_for", "1.2.3.4"), ("x_real_ip", "1.2.3.4")], Peer::Trusted, &[]);
+        for peer in [Peer::Trusted, Peer::Untrusted] {
+            for name in ["x_forwarded_for", "x-forwarded_for", "x_forwarded-for", "x_real_ip", "x-real_ip"] {
+                cleaned(&[(name, "1.2.3.4")], peer, &[]);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::connection;
@@ -20,6 +20,9 @@ use crate::drain::{Drain, Stage};
 const BACKLOG: i32 = 1024;
 /// How long a listener waits when the system has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// How long a refused client has to take its answer.
+const REFUSED: Duration = Duration::from_millis(200);
 
 /// Where clients connect, and whom to believe there.
 #[derive(Clone, Debug)]
@@ -104,12 +107,16 @@ fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[Ip
     tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, peer, trust));
 }
 
-/// Too many connections: the answer needs no request.
+/// Too many connections: the answer needs no request. What the client has sent is read, for a moment: closing on it
+/// would make its system throw the answer away.
 async fn refuse(mut stream: TcpStream) {
     let answer =
         b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     // Whoever is not listening any more does not need it.
     let _ = stream.write_all(answer).await;
+    let _ = stream.shutdown().await;
+    let unread = async { while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {} };
+    let _ = tokio::time::timeout(REFUSED, unread).await;
 }
 
 /// A connection that its client took back is nothing; a system without descriptors needs a moment.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use super::held::Held;
+use super::upstream::Registry;
 use crate::routing::{BackendId, Outcome};
 
 /// The counters of all workers.
@@ -19,6 +20,7 @@ use crate::routing::{BackendId, Outcome};
 pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerMetrics>>>,
     pub(super) held: Arc<Held>,
+    pub(super) endpoints: Arc<Registry>,
 }
 
 /// A number that one thread writes and any may read: no lock, not even in the instruction.
@@ -35,6 +37,8 @@ pub(super) struct WorkerMetrics {
     pub(super) connections_total: Counter,
     /// Connections of clients that were refused since too many are open.
     pub(super) connections_refused: Counter,
+    /// Requests that were none, and were answered with 400 or 431 before anybody looked at them.
+    pub(super) bad_requests: Counter,
     pub(super) dials: Counter,
     pub(super) dial_failures: Counter,
     pub(super) reused: Counter,

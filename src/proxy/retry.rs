@@ -23,7 +23,7 @@ impl Replay {
     /// A copy, if the request may be sent again although the first one may have arrived (RFC 9110 §9.2.2).
     /// A body that has been streamed is gone, so only requests without one qualify.
     pub(super) fn of(request: &Request<RequestBody>) -> Option<Self> {
-        (is_idempotent(request.method()) && http_body::Body::is_end_stream(request.body())).then(|| Self {
+        is_repeatable(request).then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             headers: request.headers().clone(),
@@ -40,8 +40,12 @@ impl Replay {
     }
 }
 
-/// Does sending it twice do no more than sending it once (RFC 9110 §9.2.2)?
-pub(super) fn is_idempotent(method: &Method) -> bool {
+/// Can a request be sent a second time, and does that do no more than sending it once (RFC 9110 §9.2.2)?
+pub(super) fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    is_idempotent(request.method()) && http_body::Body::is_end_stream(request.body())
+}
+
+fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE)
 }
 

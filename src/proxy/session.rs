@@ -9,8 +9,8 @@
 use cookie::Cookie;
 use http::header::{self, HeaderMap, HeaderValue};
 
-use crate::routing::session::{self, CookiePolicy, ENCODED_LEN, SameSite, Secure};
-use crate::routing::{KeyRing, Persistence, Scope, SessionId, Token};
+use crate::routing::session::{self, CookiePolicy, ENCODED_LEN, Remembered, SameSite, Secure};
+use crate::routing::{KeyRing, Persistence, SessionId, Token};
 
 /// How many cookies of our name are verified, when a client sends several: each costs a hash.
 const CANDIDATES: usize = 8;
@@ -30,14 +30,11 @@ pub(super) struct Presented {
 
 /// The last `Cookie` field of a connection that had a token in it.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Option<Remembered>);
+pub(super) struct Memory(Option<Last>);
 
 #[derive(Debug)]
-struct Remembered {
-    field: Box<[u8]>,
-    scope: Scope,
-    keys: u64,
-    token: Token,
+struct Last {
+    token: Remembered,
     /// The field without our cookie; `None` if nothing else was in it.
     stripped: Option<HeaderValue>,
     id: HeaderValue,
@@ -53,17 +50,17 @@ impl Memory {
         unix: u64,
     ) -> Presented {
         let Some(field) = headers.get(header::COOKIE) else { return Presented::default() };
-        let remembered = self.0.as_ref().filter(|remembered| {
-            *remembered.field == *field.as_bytes()
-                && remembered.scope == persistence.scope
-                && remembered.keys == keys.fingerprint()
+        let current = |token: &Token| token.claims.is_current(unix, persistence.policy.absolute);
+        let recalled = self.0.as_ref().and_then(|last| {
+            let token = last.token.recall(field.as_bytes(), &persistence.scope, keys)?;
+            Some((last, token)).filter(|_| current(&token))
         });
-        let (presented, stripped) = match remembered {
-            Some(known) if headers.get_all(header::COOKIE).iter().nth(1).is_none() => {
-                let presented = Presented { token: Some(known.token), cookie: true, id: Some(known.id.clone()) };
-                (presented, Some(known.stripped.clone()))
+        let (presented, stripped) = match recalled {
+            Some((last, token)) if headers.get_all(header::COOKIE).iter().nth(1).is_none() => {
+                let presented = Presented { token: Some(token), cookie: true, id: Some(last.id.clone()) };
+                (presented, Some(last.stripped.clone()))
             }
-            _ => (self.verify(persistence, keys, headers), None),
+            _ => (self.verify(persistence, keys, headers, current), None),
         };
         if persistence.policy.strip_cookie && presented.cookie {
             match stripped {
@@ -72,12 +69,18 @@ impl Memory {
                 None => strip(headers, persistence.policy.cookie.name.as_str()),
             }
         }
-        let current = |token: &Token| token.claims.is_current(unix, persistence.policy.absolute);
-        Presented { token: presented.token.filter(current), ..presented }
+        presented
     }
 
-    /// Looks for a token that is right, the first of several (RFC 6265 §5.4 sends longer paths first).
-    fn verify(&mut self, persistence: &Persistence, keys: &KeyRing, headers: &HeaderMap) -> Presented {
+    /// Looks for a token that is right and whose time is not over, the first of several (RFC 6265 §5.4 sends longer
+    /// paths first).
+    fn verify(
+        &mut self,
+        persistence: &Persistence,
+        keys: &KeyRing,
+        headers: &HeaderMap,
+        current: impl Fn(&Token) -> bool,
+    ) -> Presented {
         let name = persistence.policy.cookie.name.as_str();
         let fields = headers.get_all(header::COOKIE);
         let mut cookie = false;
@@ -89,7 +92,7 @@ impl Memory {
                     continue;
                 }
                 candidates += 1;
-                let Some(token) = keys.open(&persistence.scope, value) else { continue };
+                let Some(token) = keys.open(&persistence.scope, value).filter(&current) else { continue };
                 let id = id_value(token.claims.session);
                 if fields.iter().nth(1).is_none() {
                     self.remember(persistence, keys, field, token, &id);
@@ -112,11 +115,8 @@ impl Memory {
             return;
         }
         let rest = session::without(field.as_bytes(), persistence.policy.cookie.name.as_str());
-        self.0 = Some(Remembered {
-            field: field.as_bytes().into(),
-            scope: persistence.scope,
-            keys: keys.fingerprint(),
-            token,
+        self.0 = Some(Last {
+            token: Remembered::new(field.as_bytes(), persistence.scope, keys, token),
             // A part of a header value is one.
             stripped: rest.and_then(|rest| HeaderValue::from_bytes(&rest).ok()),
             id: id.clone(),
@@ -180,4 +180,74 @@ fn attributes(policy: &CookiePolicy, value: String, is_tls: bool) -> Cookie<'_> 
     cookie.set_secure(secure);
     cookie.set_partitioned(policy.partitioned);
     cookie
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::session::{Key, KeyId};
+    use crate::routing::{BackendId, Claims, Endpoint, Scope, SessionPolicy};
+
+    struct Fixture {
+        keys: KeyRing,
+        persistence: Persistence,
+        endpoint: Endpoint,
+        memory: Memory,
+    }
+
+    fn fixture() -> Fixture {
+        let policy = SessionPolicy::default();
+        Fixture {
+            keys: KeyRing::new(vec![Key::new(KeyId::new(0).unwrap(), 0, &[1; 32])]).unwrap(),
+            persistence: Persistence { scope: Scope::new("", "posts", "", &policy.cookie.name), policy },
+            endpoint: Endpoint::new(&BackendId::new("posts"), "posts-0", []),
+            memory: Memory::default(),
+        }
+    }
+
+    impl Fixture {
+        fn cookie(&self, session: u64, issued: u64) -> String {
+            let claims = Claims::new(SessionId(session), issued);
+            format!("moorline={}", self.keys.seal(&self.persistence.scope, claims, &self.endpoint, issued))
+        }
+
+        /// The session that is found at this time, and the cookies that are left.
+        fn read(&mut self, cookies: &str, unix: u64) -> (Option<u64>, Option<String>) {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
+            let presented = self.memory.read(&self.persistence, &self.keys, &mut headers, unix);
+            let rest = headers.get(header::COOKIE).map(|rest| rest.to_str().unwrap().to_owned());
+            (presented.token.map(|token| token.claims.session.0), rest)
+        }
+    }
+
+    const DAY: u64 = 24 * 60 * 60;
+
+    #[test]
+    fn a_session_whose_time_is_over_is_none_and_hides_no_other() {
+        let mut fixture = fixture();
+        let (old, new) = (fixture.cookie(1, 0), fixture.cookie(2, 40 * DAY));
+        assert_eq!(fixture.read(&old, DAY), (Some(1), None));
+        assert_eq!(fixture.read(&format!("{old}; {new}; x=1"), 41 * DAY), (Some(2), Some("x=1".to_owned())));
+        assert_eq!(fixture.read(&old, 41 * DAY), (None, None), "remembered or not");
+    }
+
+    #[test]
+    fn what_a_connection_remembers_is_asked_for_its_time_again() {
+        let mut fixture = fixture();
+        let cookies = format!("{}; x=1", fixture.cookie(1, 0));
+        for (unix, session) in [(1, Some(1)), (2, Some(1)), (29 * DAY, Some(1)), (30 * DAY, None), (DAY, Some(1))] {
+            assert_eq!(fixture.read(&cookies, unix), (session, Some("x=1".to_owned())), "{unix}");
+        }
+    }
+
+    #[test]
+    fn another_field_or_another_scope_is_not_what_is_remembered() {
+        let mut fixture = fixture();
+        let (one, two) = (fixture.cookie(1, 0), fixture.cookie(2, 0));
+        assert_eq!(fixture.read(&one, 1).0, Some(1));
+        assert_eq!(fixture.read(&two, 1).0, Some(2));
+        fixture.persistence.scope = Scope::new("", "carts", "", &fixture.persistence.policy.cookie.name);
+        assert_eq!(fixture.read(&two, 1), (None, None));
+    }
 }

@@ -22,12 +22,13 @@ pub(super) use self::dial::{DialError, dial, probe};
 use super::held::Queue;
 use super::metrics::{BackendCounters, WorkerMetrics};
 use crate::limits::Limits;
-use crate::routing::{Backend, Endpoint, EndpointId, LoadView, Millis};
+use crate::routing::{Backend, BackendId, Condition, Endpoint, EndpointId, Incarnation, LoadView, Millis};
 use crate::sessions::{Berth, Sessions};
 
 /// What all workers share about one endpoint.
 #[derive(Debug)]
 pub(super) struct Shared {
+    berth: Arc<Berth>,
     /// When it became unreachable, in milliseconds and one; 0 while it can be reached.
     unreachable: AtomicU64,
     /// Told when it can be reached again.
@@ -51,7 +52,7 @@ pub(super) struct Upstream {
     pub(super) counters: Arc<BackendCounters>,
     /// Told when the endpoint has left the snapshot, or has another address: dials are given up then.
     pub(super) changed: Notify,
-    addresses: RefCell<Box<[SocketAddr]>>,
+    place: RefCell<Place>,
     #[expect(
         clippy::vec_box,
         reason = "a connection goes in and out with every request: its box is moved, not its bytes"
@@ -65,7 +66,8 @@ pub(super) struct Upstream {
 #[derive(Debug)]
 pub(super) struct Upstreams {
     known: RefCell<HashMap<EndpointId, Rc<Upstream>, foldhash::fast::RandomState>>,
-    turns: Cell<usize>,
+    turns: RefCell<HashMap<BackendId, usize, foldhash::fast::RandomState>>,
+    first_turn: usize,
     registry: Arc<Registry>,
     sessions: Arc<Sessions>,
     metrics: Arc<WorkerMetrics>,
@@ -77,6 +79,24 @@ pub(super) struct Upstreams {
 struct Bounds {
     open: usize,
     idle: usize,
+}
+
+/// Where a snapshot has an endpoint: nowhere, if it has not.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Place {
+    addresses: Box<[SocketAddr]>,
+    incarnation: Incarnation,
+    is_away: bool,
+}
+
+impl Place {
+    fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            addresses: endpoint.addresses.clone(),
+            incarnation: endpoint.incarnation.clone(),
+            is_away: matches!(endpoint.condition, Condition::Away { .. }),
+        }
+    }
 }
 
 /// Counts a request as under way until it is dropped.
@@ -102,10 +122,21 @@ impl Shared {
 }
 
 impl Registry {
-    fn shared(&self, id: &EndpointId) -> Arc<Shared> {
+    fn shared(&self, berth: &Arc<Berth>) -> Arc<Shared> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = || Shared { unreachable: AtomicU64::new(0), recovered: Notify::new(), queue: Queue::default() };
-        Arc::clone(known.entry(id.clone()).or_insert_with(|| Arc::new(shared())))
+        let shared = || Shared {
+            berth: Arc::clone(berth),
+            unreachable: AtomicU64::new(0),
+            recovered: Notify::new(),
+            queue: Queue::default(),
+        };
+        Arc::clone(known.entry(berth.id.clone()).or_insert_with(|| Arc::new(shared())))
+    }
+
+    /// The endpoints that have been asked for something, and whether they can be reached.
+    pub(super) fn reachable(&self) -> Vec<(Arc<Berth>, bool)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(|shared| (Arc::clone(&shared.berth), shared.unreachable_since().is_none())).collect()
     }
 
     /// Endpoints that no worker holds any more are forgotten.
@@ -125,7 +156,8 @@ impl Upstreams {
         let share = |bound: usize| bound.div_ceil(workers);
         Self {
             known: RefCell::default(),
-            turns: Cell::new(0),
+            turns: RefCell::default(),
+            first_turn: fastrand::usize(..),
             registry,
             sessions,
             metrics,
@@ -138,14 +170,15 @@ impl Upstreams {
         if let Some(upstream) = self.known.borrow().get(&endpoint.id) {
             return Rc::clone(upstream);
         }
+        let berth = self.sessions.berth(backend.id(), endpoint);
         let upstream = Rc::new(Upstream {
             id: endpoint.id.clone(),
             name: endpoint.name.clone(),
-            shared: self.registry.shared(&endpoint.id),
-            berth: self.sessions.berth(backend.id(), endpoint),
+            shared: self.registry.shared(&berth),
+            berth,
             counters: self.metrics.backend(backend.id()),
             changed: Notify::new(),
-            addresses: RefCell::new(endpoint.addresses.clone()),
+            place: RefCell::new(Place::of(endpoint)),
             idle: RefCell::default(),
             open: Rc::default(),
             requests: Cell::new(0),
@@ -156,14 +189,16 @@ impl Upstreams {
 
     /// A snapshot has been put in force: whatever it does not know any more is let go, and connections to
     /// addresses that an endpoint has no longer are closed.
-    pub(super) fn retain<'s>(&self, addresses: impl Fn(&EndpointId) -> Option<&'s [SocketAddr]>) {
+    pub(super) fn retain<'s>(&self, endpoint: impl Fn(&EndpointId) -> Option<&'s Endpoint>) {
         self.known.borrow_mut().retain(|id, upstream| {
-            let addresses = addresses(id);
-            let kept = |address| addresses.is_some_and(|addresses| addresses.contains(&address));
-            upstream.idle.borrow_mut().retain(|connection| kept(connection.address()));
-            upstream.readdress(addresses.unwrap_or_default());
-            addresses.is_some()
+            let place = endpoint(id).map(Place::of).unwrap_or_default();
+            upstream.idle.borrow_mut().retain(|connection| place.addresses.contains(&connection.address()));
+            upstream.settle(place);
+            endpoint(id).is_some()
         });
+        self.turns
+            .borrow_mut()
+            .retain(|backend, _| self.known.borrow().values().any(|upstream| upstream.berth.backend == *backend));
         self.registry.prune();
     }
 
@@ -197,8 +232,14 @@ impl LoadView for Upstreams {
         self.with(&endpoint.id, |upstream| upstream.shared.unreachable_since())
     }
 
-    fn turn(&self, _: &Backend) -> usize {
-        self.turns.replace(self.turns.get().wrapping_add(1))
+    fn turn(&self, backend: &Backend) -> usize {
+        let mut turns = self.turns.borrow_mut();
+        if let Some(turn) = turns.get_mut(backend.id()) {
+            *turn = turn.wrapping_add(1);
+            return *turn;
+        }
+        // Workers that all began with the first would send it every worker's first request.
+        *turns.entry(backend.id().clone()).or_insert(self.first_turn)
     }
 }
 
@@ -215,12 +256,13 @@ impl Upstream {
         None
     }
 
-    /// Notes where the endpoint is now. If that is somewhere else, dials to where it was are given up, and
-    /// whoever probes it looks there.
-    fn readdress(&self, addresses: &[SocketAddr]) {
-        if **self.addresses.borrow() != *addresses {
-            *self.addresses.borrow_mut() = addresses.into();
+    /// Notes where the endpoint is now. If it is somewhere else, or back, then what was found out about where it was
+    /// counts no longer: dials are given up, and it is reachable until proven otherwise.
+    fn settle(&self, place: Place) {
+        if *self.place.borrow() != place {
+            *self.place.borrow_mut() = place;
             self.changed.notify_waiters();
+            self.shared.mark_reachable();
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) enum Phase {
     ResponseHead,
     /// The response goes to the client.
     Download,
+    /// The response has been handed on whole, and not yet written.
+    Flushing,
     /// Between two requests.
     Idle,
 }

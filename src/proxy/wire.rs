@@ -19,8 +19,14 @@ pub(super) trait Observer {
     /// Some bytes have been read.
     fn read(&self);
 
+    /// Some bytes are about to be written.
+    fn writing(&self, _stream: &TcpStream) {}
+
     /// Some bytes have been written.
     fn written(&self) {}
+
+    /// Everything that there was has been written.
+    fn flushed(&self) {}
 }
 
 /// A socket with an observer.
@@ -56,6 +62,7 @@ impl<O: Observer + Unpin> AsyncRead for Wire<O> {
 
 impl<O: Observer + Unpin> AsyncWrite for Wire<O> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.observer.writing(&self.stream);
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
         self.wrote(written)
     }
@@ -65,6 +72,7 @@ impl<O: Observer + Unpin> AsyncWrite for Wire<O> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.observer.writing(&self.stream);
         let stream = Pin::new(&mut self.stream);
         let written = match slices {
             [only] => ready!(stream.poll_write(cx, only)),
@@ -87,7 +95,9 @@ impl<O: Observer + Unpin> AsyncWrite for Wire<O> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        self.observer.flushed();
+        Poll::Ready(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -120,7 +120,6 @@ impl Worker {
             }
             () = drain.reached(Stage::Ending) => {}
         }
-        self.log.flush();
     }
 
     /// The snapshot in force; `None` before the first.
@@ -132,7 +131,7 @@ impl Worker {
     }
 
     fn apply(&self, snapshot: Arc<Snapshot>) {
-        self.upstreams.retain(|id| snapshot.routes.endpoint(id).map(|endpoint| &*endpoint.addresses));
+        self.upstreams.retain(|id| snapshot.routes.endpoint(id));
         *self.current.borrow_mut() = Some(Rc::new(InForce(snapshot)));
         self.republished.notify_waiters();
     }

@@ -117,7 +117,7 @@ impl EndpointId {
     /// The endpoint called `name` in `backend`.
     #[must_use]
     pub fn new(backend: &BackendId, name: &str) -> Self {
-        Self(format!("{backend}/{name}").into())
+        Self([backend.as_str(), "/", name].concat().into())
     }
 
     /// The whole identity.

@@ -5,6 +5,7 @@
 
 mod cookies;
 mod key;
+mod memory;
 mod token;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use aws_lc_rs::digest;
 
 pub use self::cookies::{Pairs, values, without};
 pub use self::key::{Key, KeyId, KeyRing, KeyRingError, SECRET_LEN};
+pub use self::memory::Remembered;
 pub use self::token::{Claims, ENCODED_LEN, SessionId, Token};
 use super::balance::Strategy;
 

@@ -53,7 +53,7 @@ type Hosts = HashMap<Box<str>, HostRules, foldhash::fast::RandomState>;
 /// Collects rules, and decides between those that want the same requests.
 #[derive(Debug, Default)]
 pub struct TableBuilder {
-    hosts: HashMap<HostPattern, Vec<Listed>>,
+    hosts: HashMap<HostPattern, Vec<Listed>, foldhash::fast::RandomState>,
 }
 
 /// Where a rule comes from: it decides between rules that match the same requests. The older one
@@ -92,7 +92,8 @@ struct HostRules {
     text: Box<str>,
     entries: Box<[Entry]>,
     rules: Box<[Arc<Rule>]>,
-    index: Option<Index>,
+    /// Boxed, because few hosts have one: all the others stay small.
+    index: Option<Box<Index>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -165,12 +166,13 @@ impl Table {
 
     /// Lists the backends behind `rules`, each once, and their endpoints.
     fn collect_backends<'a>(&mut self, rules: impl Iterator<Item = &'a Arc<Rule>>) {
-        let mut known = HashMap::new();
+        let mut known: HashMap<_, _, foldhash::fast::RandomState> = HashMap::default();
         for weighted in rules.flat_map(|rule| &rule.backends) {
             known.entry(weighted.backend.id()).or_insert(&weighted.backend);
         }
         let mut backends: Vec<_> = known.into_values().map(Arc::clone).collect();
         backends.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+        self.endpoints.reserve(backends.iter().map(|backend| backend.endpoints().len()).sum());
         for (at, backend) in (0u32..).zip(&backends) {
             self.endpoints
                 .extend((0u32..).zip(backend.endpoints()).map(|(i, endpoint)| (endpoint.id.clone(), (at, i))));
@@ -192,6 +194,8 @@ impl TableBuilder {
         let mut table = Table::default();
         let mut shadowed = Vec::new();
         table.collect_backends(self.hosts.values().flatten().map(|listed| &listed.rule));
+        // Most hosts are exact ones.
+        table.exact.reserve(self.hosts.len());
         for (host, mut listed) in self.hosts {
             listed.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.origin.cmp(&b.origin)));
             listed.dedup_by(|loser, winner| {
@@ -217,7 +221,7 @@ impl TableBuilder {
 
 impl HostRules {
     fn new(listed: Vec<Listed>) -> Self {
-        let mut text = String::new();
+        let mut text = String::with_capacity(listed.iter().map(|listed| listed.path.text().len()).sum());
         let entries = listed
             .iter()
             .map(|Listed { path, .. }| {
@@ -226,7 +230,7 @@ impl HostRules {
                 Entry { start, end: offset(text.len()), exact: matches!(path, PathMatch::Exact(_)) }
             })
             .collect();
-        let index = (listed.len() > LINEAR).then(|| Index::new(&listed));
+        let index = (listed.len() > LINEAR).then(|| Box::new(Index::new(&listed)));
         Self { text: text.into(), entries, rules: listed.into_iter().map(|listed| listed.rule).collect(), index }
     }
 

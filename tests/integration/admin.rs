@@ -36,6 +36,59 @@ async fn health_metrics_and_sessions_are_shown() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_before_the_answer_is_no_success() {
+    let a = origin("a").behave(crate::support::Behaviour::Hang).run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = proxy.client().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    crate::support::eventually("the request is there", || a.heads().len() == 1).await;
+    drop(client);
+    crate::support::eventually("it is logged", || proxy.log().len() == 1).await;
+    let line = &proxy.log()[0];
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"the client closed the connection".into()));
+}
+
+#[tokio::test]
+async fn requests_cut_off_at_the_end_are_logged() {
+    let a = origin("a").behave(crate::support::Behaviour::Hang).run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let log = proxy.log_handle();
+    let mut client = proxy.client().await;
+    client.send(b"GET /cut HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    crate::support::eventually("the request is there", || a.heads().len() == 1).await;
+    proxy.end();
+    proxy.ended().await;
+    assert!(log.text().contains("/cut"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_reached_is_an_alert() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let line = "moorline_endpoint_unreachable{backend=\"posts\",endpoint=\"a\"}";
+    let mut client = proxy.client().await;
+    client.get("/").await.expect(200);
+    assert_eq!(proxy.metric(line).await, Some(0.0));
+    drop(a);
+    client.cookie = None;
+    client.get("/").await.expect(503);
+    assert_eq!(proxy.metric(line).await, Some(1.0));
+}
+
+#[tokio::test]
+async fn pages_from_elsewhere_cannot_read_what_is_on_loopback() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut status = Vec::new();
+    for host in ["localhost", "127.0.0.1:9901", "[::1]", "evil.example"] {
+        let mut client = crate::support::Client::connect(proxy.admin).await;
+        let head = format!("GET /api/v1/sessions HTTP/1.1\r\nHost: {host}\r\n");
+        status.push(client.request(&head, "").await.status);
+    }
+    assert_eq!(status, [200, 200, 200, 421]);
+}
+
+#[tokio::test]
 async fn while_it_drains_it_is_not_ready() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();

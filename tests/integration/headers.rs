@@ -46,9 +46,9 @@ async fn what_a_trusted_proxy_says_goes_on() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).trusting("127.0.0.1/32").run();
     let said =
-        "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-Host: a.b\r\n";
+        "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-Host: a.b\r\n";
     let response = proxy.client().await.get_with("/", said).await.expect(200);
-    assert_eq!(response.seen("x-forwarded-for").as_deref(), Some("1.2.3.4, 127.0.0.1"));
+    assert_eq!(response.seen("x-forwarded-for").as_deref(), Some("6.6.6.6, 1.2.3.4, 127.0.0.1"));
     assert_eq!(response.seen("x-forwarded-proto").as_deref(), Some("https"));
     assert_eq!(response.seen("x-forwarded-host").as_deref(), Some("a.b"));
     assert!(response.seen("forwarded").unwrap().starts_with("for=1.2.3.4, for=127.0.0.1;"));
@@ -108,5 +108,6 @@ async fn http_1_0_clients_are_served_and_their_connection_closed() {
     let response = client.request("GET / HTTP/1.0\r\n", "").await.expect(200);
     assert_eq!(response.served_by(), "a");
     assert!(response.text().starts_with("GET / HTTP/1.1\r\n"));
+    assert_eq!((response.seen("host").as_deref(), response.seen("x-forwarded-host")), (Some(""), None));
     assert!(client.is_closed().await);
 }

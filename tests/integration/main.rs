@@ -3,6 +3,8 @@
 //! One module per promise. [`support`] has the words: `origin("a").run()`, `proxy().endpoint(..).run()`,
 //! `client.get("/")`.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
+
 mod admin;
 mod bodies;
 mod commands;

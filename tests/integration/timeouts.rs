@@ -71,3 +71,40 @@ async fn a_client_that_stops_reading_is_cut_off() {
     eventually("the response begins", || a.open() == 1).await;
     eventually("the server's connection is closed", || a.open() == 0).await;
 }
+
+#[tokio::test]
+async fn an_upstream_that_stops_reading_is_504_and_not_the_clients_fault() {
+    let a = origin("a").behave(Behaviour::Late(std::time::Duration::from_secs(3600))).run().await;
+    let proxy = proxy().endpoint(&a).limits("body: 300ms").run();
+    let mut client = proxy.client().await;
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n").await;
+    let block = vec![b'x'; 1 << 20];
+    let response = loop {
+        tokio::select! {
+            biased;
+            response = client.response() => break response,
+            () = async { tokio::task::yield_now().await } => {}
+        }
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(50), client.send(&block)).await;
+    };
+    response.unwrap().expect(504);
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_makes_progress_gets_everything() {
+    let body = "x".repeat(4 << 20);
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let a = origin("a").behave(Behaviour::Answer(answer)).run().await;
+    let proxy = proxy().endpoint(&a).limits("idle: 300ms").run();
+    let mut client = proxy.client().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // For longer than an idle connection may last: the last piece leaves the proxy long after the server has sent it.
+    let mut read = 0;
+    let mut block = vec![0; 128 * 1024];
+    while read < body.len() {
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        let piece = tokio::io::AsyncReadExt::read(&mut client.stream, &mut block).await.unwrap();
+        assert!(piece > 0, "cut off after {read} bytes");
+        read += piece;
+    }
+}

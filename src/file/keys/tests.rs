@@ -29,7 +29,7 @@ fn what_is_written_is_read_back() {
     let again = KeyFile::parse(&file.to_yaml()).unwrap();
     assert_eq!(again.to_yaml(), file.to_yaml());
     assert_eq!(again.ring().fingerprint(), file.ring().fingerprint());
-    assert!(file.to_yaml().contains("id: 1, signs_from: 2026-02-01T00:01:00Z"));
+    assert!(file.to_yaml().contains("id: 1, signs_from: 2026-02-01T00:06:00Z"));
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn a_key_goes_when_nothing_it_signed_is_worth_anything() {
 fn a_key_that_has_not_signed_yet_is_waited_for() {
     let mut file = KeyFile::new(at("2026-01-01T00:00:00Z"), secret(0));
     file.rotate(at("2026-01-02T00:00:00Z"), DAY, secret(1)).unwrap();
-    let error = file.rotate(at("2026-01-02T00:00:59Z"), DAY, secret(2)).unwrap_err();
-    assert_eq!(error, RotateError::Pending { id: id(1), from: at("2026-01-02T00:01:00Z") });
+    let error = file.rotate(at("2026-01-02T00:05:59Z"), DAY, secret(2)).unwrap_err();
+    assert_eq!(error, RotateError::Pending { id: id(1), from: at("2026-01-02T00:06:00Z") });
     assert_eq!(file.count(), 2);
-    file.rotate(at("2026-01-02T00:01:00Z"), DAY, secret(2)).unwrap();
+    file.rotate(at("2026-01-02T00:06:00Z"), DAY, secret(2)).unwrap();
 }
 
 #[test]

@@ -13,11 +13,12 @@ use crate::routing::{BackendId, Outcome};
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 8] = [
+const COUNTERS: [Field; 9] = [
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
     ("moorline_client_connections_refused", "Connections answered with 503 because too many were open", |w| {
         &w.connections_refused
     }),
+    ("moorline_client_bad_requests", "Requests that were no HTTP, or had too large a head", |w| &w.bad_requests),
     ("moorline_upstream_connects", "Connections begun to endpoints", |w| &w.dials),
     ("moorline_upstream_connect_failures", "Connections to endpoints that could not be made", |w| &w.dial_failures),
     ("moorline_upstream_reuses", "Requests sent over a kept connection", |w| &w.reused),
@@ -43,6 +44,12 @@ impl Collector for Metrics {
         let held = u64::try_from(self.held.count()).unwrap_or(u64::MAX);
         let help = "Requests that wait for their endpoint";
         encoder.encode_descriptor("moorline_held_requests", help, None, Gauge)?.encode_gauge(&held)?;
+        let help = "1 while no connection to an endpoint can be made";
+        let mut family = encoder.encode_descriptor("moorline_endpoint_unreachable", help, None, Gauge)?;
+        for (berth, reachable) in self.endpoints.reachable() {
+            let labels = [("backend", berth.backend.as_str()), ("endpoint", &*berth.name)];
+            family.encode_family(&labels)?.encode_gauge(&u64::from(!reachable))?;
+        }
         self.decisions(&mut encoder)?;
         self.durations(&mut encoder)
     }
@@ -83,7 +90,7 @@ impl Metrics {
         let mut family = encoder.encode_descriptor("http_server_request_duration_seconds", help, None, Histogram)?;
         for ((method, status), sum) in &sums {
             let labels = [("http_request_method", *method), ("http_response_status_code", &*status.to_string())];
-            let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::MAX]);
+            let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(sum.buckets).collect();
             family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
                 sum.micros as f64 / 1e6,

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -24,7 +25,7 @@ use super::super::watch::Watch;
 use super::super::wire::{Observer, Wire};
 use crate::routing::Millis;
 
-type Driver = http1::Connection<TokioIo<Wire<Answered>>, RequestBody>;
+type Driver = http1::Connection<TokioIo<Wire<Rc<Shared>>>, RequestBody>;
 
 /// A connection to an endpoint, with at most one request under way.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(crate) struct Connection {
     /// `None` once the connection has ended.
     driver: Option<Driver>,
     address: SocketAddr,
-    answered: Rc<Cell<bool>>,
+    shared: Rc<Shared>,
     idle_since: Millis,
     is_fresh: bool,
     _open: Open,
@@ -83,25 +84,29 @@ impl Connection {
         head_size: usize,
         open: Open,
     ) -> Result<Self, hyper::Error> {
-        let answered = Rc::new(Cell::new(false));
-        let wire = Wire::new(stream, Answered(Rc::clone(&answered)));
+        let shared = Rc::<Shared>::default();
+        let wire = Wire::new(stream, Rc::clone(&shared));
         let (sender, driver) = http1::Builder::new()
             .max_header_size(head_size)
             .max_buf_size(BODY_BUFFER.max(head_size))
             .handshake(TokioIo::new(wire))
             .await?;
         let driver = Some(driver);
-        Ok(Self { sender, driver, address, answered, idle_since: Millis(0), is_fresh: true, _open: open })
+        Ok(Self { sender, driver, address, shared, idle_since: Millis(0), is_fresh: true, _open: open })
     }
 
-    /// Sends a request and waits for the head of its response; gives up when `watch` says that the time is over.
+    /// Sends a request and waits for the head of its response; gives up when `watch` says that the time is over, or
+    /// when the endpoint's host has not acknowledged anything for as long as `patience`. A host that is there and does
+    /// not want any more at the moment does not acknowledge either: bodies need more patience than heads.
     /// Dropping the future closes the connection, since nobody knows then how far the request got.
     pub(crate) async fn send(
         &mut self,
         request: Request<RequestBody>,
         watch: &Watch,
+        patience: Duration,
     ) -> Result<Response<Incoming>, SendError> {
-        self.answered.set(false);
+        self.shared.answered.set(false);
+        self.shared.patience.set(patience);
         let mut response = pin!(self.sender.try_send_request(request));
         let driver = &mut self.driver;
         let sent = poll_fn(|cx| {
@@ -118,7 +123,7 @@ impl Connection {
             Some(Ok(response)) => Ok(response),
             Some(Err(mut failed)) => Err(match failed.take_message() {
                 Some(request) => SendError::Unsent(Box::new(request)),
-                None => SendError::Sent { error: failed.into_error(), answered: self.answered.get() },
+                None => SendError::Sent { error: failed.into_error(), answered: self.shared.answered.get() },
             }),
         }
     }
@@ -161,12 +166,38 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
     }
 }
 
-/// Set once anything has come back.
-#[derive(Debug)]
-struct Answered(Rc<Cell<bool>>);
+/// What a connection and its socket tell each other.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Has anything come back?
+    answered: Cell<bool>,
+    /// How long the endpoint's host may leave what we send unacknowledged,
+    patience: Cell<Duration>,
+    /// and what the socket was told of it.
+    told: Cell<Duration>,
+}
 
-impl Observer for Answered {
+impl Observer for Rc<Shared> {
     fn read(&self) {
-        self.0.set(true);
+        self.answered.set(true);
     }
+
+    fn writing(&self, stream: &TcpStream) {
+        let patience = self.patience.get();
+        if self.told.replace(patience) != patience {
+            // Without it only the time limits of bodies and responses apply.
+            let _ = set_user_timeout(stream, patience);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> std::io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+}
+
+/// Other systems have no such option.
+#[cfg(not(target_os = "linux"))]
+fn set_user_timeout(_: &TcpStream, _: Duration) -> std::io::Result<()> {
+    Ok(())
 }

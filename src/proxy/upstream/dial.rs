@@ -1,14 +1,13 @@
 //! Connecting to an endpoint.
 //!
-//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a
-//! second, what is sent has a TCP user time-out, and both end at once when the snapshot says that the
-//! endpoint has gone.
+//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a second, and
+//! ends at once when the snapshot says that the endpoint has gone. What is sent has a time-out too: see
+//! `Connection::send`.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -69,7 +68,6 @@ async fn connect_any(addresses: &[SocketAddr], limits: &Limits) -> Result<(TcpSt
         match timeout(limits.connect, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
-                set_user_timeout(&stream, limits.upstream_user_timeout)?;
                 return Ok((stream, *address));
             }
             Ok(Err(error)) => last = error.into(),
@@ -77,15 +75,4 @@ async fn connect_any(addresses: &[SocketAddr], limits: &Limits) -> Result<(TcpSt
         }
     }
     Err(last)
-}
-
-#[cfg(target_os = "linux")]
-fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
-    SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
-}
-
-/// Other systems have no such option; there, only the time limits of a response apply.
-#[cfg(not(target_os = "linux"))]
-fn set_user_timeout(_: &TcpStream, _: Duration) -> io::Result<()> {
-    Ok(())
 }

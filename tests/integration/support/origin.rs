@@ -23,6 +23,8 @@ pub(crate) enum Behaviour {
     Reset,
     /// Says nothing.
     Hang,
+    /// Reads nothing for a while after a connection was made, and is then as it should be.
+    Late(std::time::Duration),
     /// The first request of each connection is answered, and the connection then closed without saying so.
     CloseQuietly,
     /// Sends a body without end.
@@ -154,6 +156,10 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     state.open.fetch_add(1, Ordering::SeqCst);
     let _open = Open(Arc::clone(&state));
     let mut buffer = Vec::new();
+    let behaviour = state.behaviour.lock().unwrap().clone();
+    if let Behaviour::Late(pause) = behaviour {
+        tokio::time::sleep(pause).await;
+    }
     while let Some(head) = read_request(&mut stream, &mut buffer, &state).await {
         state.heads.lock().unwrap().push(head.clone());
         let behaviour = state.behaviour.lock().unwrap().clone();
@@ -166,7 +172,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 /// Does what it is told; `false` at the end of the connection.
 async fn act(stream: &mut TcpStream, behaviour: Behaviour, head: &str, state: &State) -> bool {
     match behaviour {
-        Behaviour::Echo => write(stream, &echo(head, state.name)).await,
+        Behaviour::Echo | Behaviour::Late(_) => write(stream, &echo(head, state.name)).await,
         Behaviour::Answer(bytes) => write(stream, &bytes).await,
         Behaviour::AnswerAndClose(bytes) => {
             write(stream, &bytes).await;

@@ -19,6 +19,7 @@ pub(crate) struct Builder {
     limits: String,
     listener: String,
     extra: String,
+    workers: Option<usize>,
 }
 
 /// A running proxy. Dropping it ends it.
@@ -31,8 +32,15 @@ pub(crate) struct Proxy {
     log: Log,
 }
 
+/// What the access log is written into.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
 
 pub(crate) fn proxy() -> Builder {
     Builder { session: Some(String::new()), ..Builder::default() }
@@ -74,6 +82,10 @@ impl Builder {
         Self { listener: format!(", trusted_proxies: [{network}]"), ..self }
     }
 
+    pub(crate) fn workers(self, workers: usize) -> Self {
+        Self { workers: Some(workers), ..self }
+    }
+
     /// More routes, as lines of YAML.
     pub(crate) fn routes(self, yaml: &str) -> Self {
         Self { extra: yaml.to_owned(), ..self }
@@ -82,10 +94,11 @@ impl Builder {
     pub(crate) fn file(&self) -> File {
         let session = self.session.as_ref().map(|fields| format!(", session: {{ {fields} }}")).unwrap_or_default();
         let text = format!(
-            "listeners: [{{ address: '127.0.0.1:0'{} }}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: 2\n\
+            "listeners: [{{ address: '127.0.0.1:0'{} }}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: {}\n\
              access_log: {{ format: json }}\nlimits: {{ {} }}\n\
              backends:\n  posts: {{ endpoints: [{}] }}\nroutes:\n{}  - rules: [{{ backend: posts{session} }}]\n",
             self.listener,
+            self.workers.unwrap_or(2),
             self.limits,
             self.endpoints.join(", "),
             self.extra,
@@ -141,8 +154,17 @@ impl Proxy {
 
     /// The lines of the access log so far.
     pub(crate) fn log(&self) -> Vec<serde_json::Value> {
-        let bytes = self.log.0.lock().unwrap();
-        String::from_utf8_lossy(&bytes).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        self.log.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// The log, to be read when the proxy is gone.
+    pub(crate) fn log_handle(&self) -> Log {
+        self.log.clone()
+    }
+
+    /// Ends everything at once.
+    pub(crate) fn end(&self) {
+        self.running.as_ref().expect("running").hurry().advance(moorline::drain::Stage::Ending);
     }
 
     /// Begins the end.
