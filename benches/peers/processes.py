@@ -92,12 +92,20 @@ def free_addresses(count):
             each.close()
 
 
+def target_of(link):
+    """Where a descriptor leads; nowhere, if it has been closed meanwhile."""
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return ""
+
+
 def require_own_listener(name, pid, address):
     """Nobody else listens on the address: a stale process in a SO_REUSEPORT group would silently take load."""
     port = int(address.rpartition(":")[2])
     rows = [line.split() for table in ("tcp", "tcp6") for line in pathlib.Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
     inodes = {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
-    owned = {os.readlink(entry)[8:-1] for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir() if os.readlink(entry).startswith("socket:[")}
+    owned = {target[8:-1] for target in map(target_of, pathlib.Path(f"/proc/{pid}/fd").iterdir()) if target.startswith("socket:[")}
     if not inodes or not inodes <= owned:
         raise Failed(f"{address} is not listened on by {name} alone")
 

@@ -19,7 +19,7 @@ use super::error::{Error, Form};
 use super::exchange::Exchange;
 use super::headers;
 use super::health;
-use super::retry::{self, Replay};
+use super::retry;
 use super::session::{self, Presented};
 use super::upstream::{Connection, DialError, InFlight, SendError, dial};
 use super::watch::Phase;
@@ -29,29 +29,38 @@ use crate::routing::{
 use crate::snapshot::Snapshot;
 
 /// Serves one request. Whatever goes wrong is an answer.
-pub(super) async fn handle(
+///
+/// What needs no waiting is done before there is a future: hyper moves the future about, and a request inside it would
+/// move along each time.
+pub(super) fn handle(
     client: Rc<Client>,
     request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
     let started = Instant::now();
     client.worker.tick(started);
     client.watch.enter(Phase::Routing, Millis(u64::MAX));
-    let accept = request.headers().get(header::ACCEPT).cloned();
     let (request_id, trace) = client.identify(request.headers());
-    let mut exchange = Exchange::begin(&client, &request, started, request_id);
-    Ok(match route(&client, request, trace, &mut exchange).await {
-        Ok(Answer { head, incoming, connection, upstream }) => {
-            exchange.answered(head.status);
-            Response::from_parts(head, ResponseBody::upstream(incoming, connection, upstream, exchange))
-        }
-        Err(error) => {
-            tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
-            exchange.failed(&error);
-            error
-                .response(Form::accepted(accept.as_ref()), &exchange.request_id)
-                .map(|body| ResponseBody::own(body, exchange))
-        }
-    })
+    let accept = request.headers().get(header::ACCEPT).cloned();
+    let exchange = Exchange::begin(&client, &request, started, request_id);
+    let journey = Journey::begin(client, request, trace, exchange);
+    async move {
+        let (answer, mut exchange) = match journey {
+            Ok(mut journey) => (journey.run().await, journey.exchange),
+            Err((error, exchange)) => (Err(error), exchange),
+        };
+        Ok(match answer {
+            Ok(Answer { head, incoming, connection, upstream }) => {
+                exchange.answered(head.status);
+                Response::from_parts(head, ResponseBody::upstream(incoming, connection, upstream, exchange))
+            }
+            Err(error) => {
+                tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
+                exchange.failed(&error);
+                let response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                response.map(|body| ResponseBody::own(body, exchange))
+            }
+        })
+    }
 }
 
 /// A response whose body is still to come over the connection.
@@ -63,9 +72,9 @@ struct Answer {
 }
 
 /// A request on its way, through as many attempts as it takes.
-struct Journey<'a> {
-    client: &'a Rc<Client>,
-    exchange: &'a mut Exchange,
+struct Journey {
+    client: Rc<Client>,
+    exchange: Exchange,
     /// There while it is ours to send.
     request: Option<Request<RequestBody>>,
     presented: Presented,
@@ -79,43 +88,19 @@ struct Journey<'a> {
     replayed: bool,
 }
 
-async fn route(
-    client: &Rc<Client>,
-    request: Request<Incoming>,
-    trace: Option<HeaderValue>,
-    exchange: &mut Exchange,
-) -> Result<Answer, Error> {
-    let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
-    let mut journey = Journey::prepare(client, &snapshot, request, trace, exchange)?;
-    if let Some(answer) = journey.attempt(&snapshot).await? {
-        return Ok(answer);
-    }
-    loop {
-        let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
-        // Boxed: what is rare should not make every request's state larger.
-        if let Some(answer) = Box::pin(journey.attempt(&snapshot)).await? {
-            return Ok(answer);
-        }
-    }
-}
-
-impl<'a> Journey<'a> {
+impl Journey {
     /// Checks the head, reads the session from it, and makes it the head that the endpoint gets.
-    fn prepare(
-        client: &'a Rc<Client>,
-        snapshot: &Snapshot,
+    fn begin(
+        client: Rc<Client>,
         request: Request<Incoming>,
         trace: Option<HeaderValue>,
-        exchange: &'a mut Exchange,
-    ) -> Result<Self, Error> {
+        exchange: Exchange,
+    ) -> Result<Box<Self>, (Error, Exchange)> {
         let (mut head, body) = request.into_parts();
-        normalize(&mut head, client.worker.limits.target_size)?;
-        let rule = find(snapshot, &head.headers, &head.uri)?;
-        let mut presented = Presented::default();
-        if let Some(persistence) = &rule.session {
-            let unix = client.worker.now().unix;
-            presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
-        }
+        let (presented, scope) = match read_session(&client, &mut head) {
+            Ok(read) => read,
+            Err(error) => return Err((error, exchange)),
+        };
         let is_tls = client.is_tls(&head.headers);
         let host = head.headers.get(header::HOST).filter(|host| !host.is_empty()).cloned();
         client.rewrite(&mut head.headers, host.as_ref());
@@ -124,18 +109,34 @@ impl<'a> Journey<'a> {
             head.headers.insert(headers::TRACEPARENT, trace);
         }
         head.version = Version::HTTP_11;
-        Ok(Self {
+        let request = Some(Request::from_parts(head, RequestBody::new(body, &client)));
+        Ok(Box::new(Self {
             client,
             exchange,
-            request: Some(Request::from_parts(head, RequestBody::new(body, client))),
+            request,
             presented,
-            scope: rule.session.as_ref().map(|persistence| persistence.scope),
+            scope,
             is_tls,
             tried: Vec::new(),
             failed_since: None,
             needs_fresh: false,
             replayed: false,
-        })
+        }))
+    }
+
+    async fn run(&mut self) -> Result<Answer, Error> {
+        let client = Rc::clone(&self.client);
+        let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
+        if let Some(answer) = self.attempt(&snapshot).await? {
+            return Ok(answer);
+        }
+        loop {
+            let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
+            // Boxed: what is rare should not make every request's state larger.
+            if let Some(answer) = Box::pin(self.attempt(&snapshot)).await? {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
@@ -164,7 +165,8 @@ impl<'a> Journey<'a> {
 
     /// Sends the request to the endpoint that was decided upon.
     async fn send(&mut self, snapshot: &Snapshot, rule: &Rule, forward: &Forward<'_>) -> Result<Option<Answer>, Error> {
-        let worker = &self.client.worker;
+        let client = Rc::clone(&self.client);
+        let worker = &client.worker;
         let upstream = worker.upstreams.of(forward.backend, forward.endpoint).begin();
         let session = forward.claims.map(|claims| claims.session);
         self.exchange.decided(forward.outcome, &upstream, session);
@@ -176,24 +178,27 @@ impl<'a> Journey<'a> {
         {
             worker.sessions.touch(token.claims.session, &upstream.berth, persistence.policy.idle, worker.coarse());
         }
-        let replay = if self.replayed { None } else { Replay::of(&request) };
+        let repeatable = !self.replayed && retry::is_repeatable(&request);
         let limits = &worker.limits;
         let (phase, limit, patience) = if http_body::Body::is_end_stream(request.body()) {
             (Phase::ResponseHead, limits.response_head, limits.upstream_user_timeout)
         } else {
             (Phase::Upload, limits.body, limits.body)
         };
-        self.client.watch.enter(phase, worker.coarse().plus(limit));
-        let sent = connection.send(request, &self.client.watch, patience).await;
-        match sent {
+        client.watch.enter(phase, worker.coarse().plus(limit));
+        match connection.send(request, &client.watch, patience).await {
             Ok(response) => self.answer(snapshot, rule, forward, response, connection, upstream).map(Some),
-            Err(error) => self.failed(error, replay, &upstream, connection.is_fresh()).map(|()| None),
+            Err(error) => {
+                let replay = if repeatable { connection.replay() } else { None };
+                self.failed(error, replay, &upstream, connection.is_fresh()).map(|()| None)
+            }
         }
     }
 
     /// A kept connection, or a fresh one. `None`: there is none to be had here.
     async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
-        let worker = &self.client.worker;
+        let client = Rc::clone(&self.client);
+        let worker = &client.worker;
         if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_repeatable(request)) {
             // What cannot be sent twice lets the sockets speak first: a server that has just closed a kept connection
             // is noticed before the request is written, not after.
@@ -234,11 +239,12 @@ impl<'a> Journey<'a> {
     fn failed(
         &mut self,
         error: SendError,
-        replay: Option<Replay>,
+        replay: Option<Request<RequestBody>>,
         upstream: &InFlight,
         was_fresh: bool,
     ) -> Result<(), Error> {
-        let worker = &self.client.worker;
+        let client = Rc::clone(&self.client);
+        let worker = &client.worker;
         match error {
             SendError::Unsent(request) => {
                 self.request = Some(*request);
@@ -251,7 +257,7 @@ impl<'a> Journey<'a> {
             SendError::Sent { error, answered } => {
                 let Some(replay) = replay.filter(|_| !answered) else { return Err(Error::Upstream(error)) };
                 worker.metrics.retries.inc();
-                self.request = Some(replay.into_request());
+                self.request = Some(replay);
                 self.replayed = true;
                 if self.scope.is_none() {
                     self.give_up(&upstream.id);
@@ -277,7 +283,8 @@ impl<'a> Journey<'a> {
 
     /// Waits until the endpoint may be there again, another snapshot is in force, or the time is over.
     async fn hold(&mut self, rule: &Rule, backend: &Backend, endpoint: &Endpoint) -> Result<(), Error> {
-        let worker = &self.client.worker;
+        let client = Rc::clone(&self.client);
+        let worker = &client.worker;
         let upstream = worker.upstreams.of(backend, endpoint);
         let Some(token) = &self.presented.token else { return Err(Error::Unavailable) };
         let session = token.claims.session;
@@ -368,6 +375,19 @@ fn check(head: &http::response::Parts) -> Result<(), Error> {
         600.. => Err(Error::BadResponse("a status above 599")),
         _ => Ok(()),
     }
+}
+
+/// Brings the head into the form that is matched, and reads its session, if its rule keeps sessions: what the cookies
+/// say, and where that counts.
+fn read_session(client: &Client, head: &mut request::Parts) -> Result<(Presented, Option<Scope>), Error> {
+    let worker = &client.worker;
+    normalize(head, worker.limits.target_size)?;
+    let snapshot = worker.current().ok_or(Error::NotConfigured)?;
+    let rule = find(&snapshot, &head.headers, &head.uri)?;
+    let Some(persistence) = &rule.session else { return Ok(Default::default()) };
+    let unix = worker.now().unix;
+    let presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
+    Ok((presented, Some(persistence.scope)))
 }
 
 /// The rule for a request.

@@ -7,38 +7,10 @@
 //! | the connection broke after the request was written, and nothing came back | once, if it is idempotent and has no body |
 //! | anything came back | never |
 
-use http::{HeaderMap, Method, Request, Uri};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::body::RequestBody;
-
-/// A copy of a request that could be sent a second time.
-#[derive(Debug)]
-pub(super) struct Replay {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl Replay {
-    /// A copy, if the request may be sent again although the first one may have arrived (RFC 9110 §9.2.2).
-    /// A body that has been streamed is gone, so only requests without one qualify.
-    pub(super) fn of(request: &Request<RequestBody>) -> Option<Self> {
-        is_repeatable(request).then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        })
-    }
-
-    /// The request once more.
-    pub(super) fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
-}
 
 /// Can a request be sent a second time, and does that do no more than sending it once (RFC 9110 §9.2.2)?
 pub(super) fn is_repeatable(request: &Request<RequestBody>) -> bool {
@@ -49,18 +21,53 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE)
 }
 
+/// The request whose head was written like this, to be sent once more. `None` if that is no whole head of ours.
+///
+/// Nobody keeps a copy of each request for the rare case that it has to be sent twice: the connection still has the
+/// bytes, and reading them again costs only whoever needs it.
+pub(super) fn reread(written: &[u8]) -> Option<Request<RequestBody>> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut parsed = httparse::Request::new(&mut fields);
+    if parsed.parse(written).ok()?.is_partial() {
+        return None;
+    }
+    let mut request = Request::new(RequestBody::empty());
+    *request.method_mut() = parsed.method?.parse().ok()?;
+    *request.uri_mut() = parsed.path?.parse().ok()?;
+    for field in parsed.headers.iter() {
+        let value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(field.value)).ok()?;
+        request.headers_mut().append(HeaderName::from_bytes(field.name.as_bytes()).ok()?, value);
+    }
+    Some(request)
+}
+
+/// As many as hyper reads, and as many as we add.
+const FIELDS: usize = 128;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_idempotent_requests_without_a_body_have_a_copy() {
+    fn only_idempotent_requests_without_a_body_are_repeatable() {
         let request = |method: &str| Request::builder().method(method).body(RequestBody::empty()).unwrap();
         for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"] {
-            assert!(Replay::of(&request(method)).is_some(), "{method}");
+            assert!(is_repeatable(&request(method)), "{method}");
         }
         for method in ["POST", "PATCH", "CONNECT", "PURGE"] {
-            assert!(Replay::of(&request(method)).is_none(), "{method}");
+            assert!(!is_repeatable(&request(method)), "{method}");
         }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_to_the_letter() {
+        let head = b"GET /a?b=%20c HTTP/1.1\r\nhost: a.example\r\nx-many: 1\r\nx-many: 2\r\nx-odd: \xff\r\n\r\n";
+        let request = reread(head).unwrap();
+        assert_eq!((request.method(), request.uri().to_string()), (&Method::GET, "/a?b=%20c".to_owned()));
+        assert_eq!(request.headers()["host"], "a.example");
+        assert_eq!(request.headers().get_all("x-many").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(request.headers()["x-odd"].as_bytes(), b"\xff");
+        assert!(reread(&head[..head.len() - 1]).is_none(), "cut");
+        assert!(reread(b"").is_none());
     }
 }

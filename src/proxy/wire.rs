@@ -19,8 +19,8 @@ pub(super) trait Observer {
     /// Some bytes have been read.
     fn read(&self);
 
-    /// Some bytes are about to be written.
-    fn writing(&self, _stream: &TcpStream) {}
+    /// Some bytes are about to be written, these first. They may be about to be written again, if there was no room.
+    fn writing(&self, _stream: &TcpStream, _bytes: &[u8]) {}
 
     /// Some bytes have been written.
     fn written(&self) {}
@@ -62,7 +62,7 @@ impl<O: Observer + Unpin> AsyncRead for Wire<O> {
 
 impl<O: Observer + Unpin> AsyncWrite for Wire<O> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.observer.writing(&self.stream);
+        self.observer.writing(&self.stream, bytes);
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
         self.wrote(written)
     }
@@ -72,7 +72,7 @@ impl<O: Observer + Unpin> AsyncWrite for Wire<O> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.observer.writing(&self.stream);
+        self.observer.writing(&self.stream, slices.first().map_or(&[], |first| first));
         let stream = Pin::new(&mut self.stream);
         let written = match slices {
             [only] => ready!(stream.poll_write(cx, only)),

@@ -45,8 +45,7 @@ async fn what_a_client_says_about_itself_is_not_believed() {
 async fn what_a_trusted_proxy_says_goes_on() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).trusting("127.0.0.1/32").run();
-    let said =
-        "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-Host: a.b\r\n";
+    let said = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-Host: a.b\r\n";
     let response = proxy.client().await.get_with("/", said).await.expect(200);
     assert_eq!(response.seen("x-forwarded-for").as_deref(), Some("6.6.6.6, 1.2.3.4, 127.0.0.1"));
     assert_eq!(response.seen("x-forwarded-proto").as_deref(), Some("https"));

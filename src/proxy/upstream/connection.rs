@@ -5,7 +5,7 @@
 //! would pay two task switches. Here the request that uses the connection polls it, and while it is idle
 //! nobody does: whether the server has closed it meanwhile is seen when it is taken out again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use super::super::body::RequestBody;
 use super::super::connection::BODY_BUFFER;
+use super::super::retry;
 use super::super::watch::Watch;
 use super::super::wire::{Observer, Wire};
 use crate::routing::Millis;
@@ -99,33 +100,43 @@ impl Connection {
     /// when the endpoint's host has not acknowledged anything for as long as `patience`. A host that is there and does
     /// not want any more at the moment does not acknowledge either: bodies need more patience than heads.
     /// Dropping the future closes the connection, since nobody knows then how far the request got.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &mut self,
         request: Request<RequestBody>,
         watch: &Watch,
         patience: Duration,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>> {
         self.shared.answered.set(false);
         self.shared.patience.set(patience);
-        let mut response = pin!(self.sender.try_send_request(request));
-        let driver = &mut self.driver;
-        let sent = poll_fn(|cx| {
-            drive(driver, cx);
-            match response.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if watch.is_expired() => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
+        self.shared.head.borrow_mut().clear();
+        // Before there is a future: the request does not have to live in it.
+        let response = self.sender.try_send_request(request);
+        let (driver, answered) = (&mut self.driver, &self.shared.answered);
+        async move {
+            let mut response = pin!(response);
+            let sent = poll_fn(|cx| {
+                drive(driver, cx);
+                match response.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(Some(result)),
+                    Poll::Pending if watch.is_expired() => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await;
+            match sent {
+                None => Err(SendError::Timeout),
+                Some(Ok(response)) => Ok(response),
+                Some(Err(mut failed)) => Err(match failed.take_message() {
+                    Some(request) => SendError::Unsent(Box::new(request)),
+                    None => SendError::Sent { error: failed.into_error(), answered: answered.get() },
+                }),
             }
-        })
-        .await;
-        match sent {
-            None => Err(SendError::Timeout),
-            Some(Ok(response)) => Ok(response),
-            Some(Err(mut failed)) => Err(match failed.take_message() {
-                Some(request) => SendError::Unsent(Box::new(request)),
-                None => SendError::Sent { error: failed.into_error(), answered: self.shared.answered.get() },
-            }),
         }
+    }
+
+    /// The request that was sent last, to be sent once more over another connection.
+    pub(crate) fn replay(&self) -> Option<Request<RequestBody>> {
+        retry::reread(&self.shared.head.borrow())
     }
 
     /// Moves bytes. A response body that comes from here makes progress only while somebody calls this.
@@ -175,6 +186,8 @@ struct Shared {
     patience: Cell<Duration>,
     /// and what the socket was told of it.
     told: Cell<Duration>,
+    /// The head of the request under way: what was given to the socket first.
+    head: RefCell<Vec<u8>>,
 }
 
 impl Observer for Rc<Shared> {
@@ -182,7 +195,11 @@ impl Observer for Rc<Shared> {
         self.answered.set(true);
     }
 
-    fn writing(&self, stream: &TcpStream) {
+    fn writing(&self, stream: &TcpStream, bytes: &[u8]) {
+        let mut head = self.head.borrow_mut();
+        if head.is_empty() {
+            head.extend_from_slice(bytes);
+        }
         let patience = self.patience.get();
         if self.told.replace(patience) != patience {
             // Without it only the time limits of bodies and responses apply.
