@@ -67,7 +67,8 @@ pub(super) async fn get(url: &str, path: &str) -> Result<Bytes, AdminError> {
 
 async fn exchange(url: &str, path: &str) -> Result<Bytes, AdminError> {
     let base: Uri = url.parse().map_err(|_| AdminError::Url(url.to_owned()))?;
-    let (Some("http"), Some(authority)) = (base.scheme_str(), base.authority()) else {
+    // 127.0.0.1:9901 alone is what `moorline run --admin` takes.
+    let (None | Some("http"), Some(authority)) = (base.scheme_str(), base.authority()) else {
         return Err(AdminError::Url(url.to_owned()));
     };
     let host = authority.host().trim_matches(['[', ']']);

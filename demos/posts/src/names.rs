@@ -14,7 +14,8 @@ impl Username {
 
     /// Takes a name as it was typed, without the blanks around it.
     pub(crate) fn parse(typed: &str) -> Result<Self, UsernameError> {
-        let name = typed.trim();
+        // Only spaces: a line break at the end is no accident of typing.
+        let name = typed.trim_matches(' ');
         if name.is_empty() {
             return Err(UsernameError::Blank);
         }
@@ -104,7 +105,9 @@ mod tests {
         check(&"ü".repeat(64), Ok(&"ü".repeat(64)));
         check(&"ü".repeat(65), Err(UsernameError::TooLong));
         check("", Err(UsernameError::Blank));
-        check(" \t\n", Err(UsernameError::Blank));
+        check("   ", Err(UsernameError::Blank));
+        check(" \t\n", Err(UsernameError::NotText));
+        check("\r\nwalker", Err(UsernameError::NotText));
         check("wal\nker", Err(UsernameError::NotText));
         check("wal\u{fffd}ker", Err(UsernameError::NotText));
     }
