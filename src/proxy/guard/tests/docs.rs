@@ -1,0 +1,56 @@
+//! `docs/refusals.md` is what the code says.
+
+use std::fmt::Write;
+
+use super::super::rules::Scope;
+use super::Rule;
+
+const INTRODUCTION: &str = "# Refusals
+
+**Not in force yet**: the guard that knows these rules is built and tested by itself, and does not stand between the
+sockets and the HTTP parser so far. Until it does, only what the parser and `proxy::target` refuse is refused.
+
+What the guard refuses on the bytes of a connection, before anything else reads them. A client is to get the answer, and
+the connection to be closed; a response that breaks a rule is to become 502, or be broken off if it had begun. The names
+do not change.
+
+Written by `UPDATE_DOCS=1 cargo test --lib proxy::guard`.
+
+";
+
+fn table() -> String {
+    let mut table = String::from("| rule | of | answer | RFC | refused when |\n|---|---|---|---|---|\n");
+    for rule in Rule::ALL {
+        let (scope, answer) = match rule.scope() {
+            Scope::Both => ("requests, responses", format!("{}, 502", rule.status())),
+            Scope::Requests => ("requests", rule.status().to_string()),
+            Scope::Responses => ("responses", rule.status().to_string()),
+        };
+        let (name, rfc, detail) = (rule.name(), rule.rfc(), rule.detail());
+        writeln!(table, "| `{name}` | {scope} | {answer} | {rfc} | {detail} |").expect("a string takes everything");
+    }
+    table
+}
+
+#[test]
+fn the_table_of_refusals_is_that_of_the_code() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/refusals.md");
+    let expected = format!("{INTRODUCTION}{}", table());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &expected).expect("a writable docs/");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "docs/refusals.md is not what the code says: UPDATE_DOCS=1 cargo test --lib writes it");
+}
+
+#[test]
+fn names_are_unique_and_answers_are_errors() {
+    let mut names: Vec<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Rule::ALL.len());
+    for rule in Rule::ALL {
+        assert!(matches!(rule.status(), 400..=599), "{rule:?}");
+        assert_eq!(rule.to_string(), rule.detail());
+    }
+}
