@@ -78,6 +78,7 @@ pub fn sticky(backend: Arc<Backend>, strategy: Strategy) -> Rule {
         backends: [Weighted { weight: 1, backend }].into(),
         balance: strategy,
         session: Some(Persistence { policy: SessionPolicy { strategy, ..SessionPolicy::default() }, scope }),
+        redirect_to_https: None,
     }
 }
 

@@ -54,7 +54,7 @@ pub fn bind(config: Config) -> Result<(Bound, Control), BindError> {
     let control_metrics = Arc::<control::Metrics>::default();
     let bound = Bound {
         sessions: Arc::new(Sessions::new(config.proxy.limits.sessions, clock.millis())),
-        proxy: proxy::bind(config.proxy)?,
+        proxy: proxy::bind(config.proxy, &reader)?,
         admin: config.admin.map(admin::bind).transpose()?,
         clock,
         reader,

@@ -5,7 +5,7 @@ pub mod args;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
-use crate::file::{AccessLog, File, Listener};
+use crate::file::{AccessLog, File, Listener, TlsVersion};
 use crate::proxy;
 
 /// What each plane is told when it starts. What may change while it runs is not in here: that is in the snapshot.
@@ -22,6 +22,12 @@ impl From<&File> for Config {
         let listener = |listener: &Listener| proxy::Listener {
             address: listener.address,
             trusted_proxies: listener.trusted_proxies.clone(),
+            tls: listener.tls.as_ref().map(|tls| proxy::Tls {
+                min_version: match tls.min_version {
+                    TlsVersion::V1_2 => proxy::TlsVersion::V1_2,
+                    TlsVersion::V1_3 => proxy::TlsVersion::V1_3,
+                },
+            }),
         };
         let access_log = match file.access_log {
             AccessLog::Off => proxy::Format::Off,

@@ -6,6 +6,7 @@
 pub mod file;
 pub mod keys;
 mod metrics;
+pub mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use crate::clock::{Clock, unix_seconds};
 use crate::file::{Drains, File};
 use crate::routing::KeyRing;
 use crate::routing::backend::DuplicateEndpoint;
-use crate::snapshot::Publisher;
+use crate::snapshot::{Certificates, Publisher};
 
 /// Turns files into snapshots, and remembers between them what a file does not say.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Control {
     publisher: Publisher,
     clock: Clock,
     drains: Drains,
+    certificates: Arc<Certificates>,
     metrics: Arc<Metrics>,
 }
 
@@ -30,7 +32,7 @@ impl Control {
     /// A control plane that publishes here.
     #[must_use]
     pub fn new(publisher: Publisher, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { publisher, clock, drains: Drains::default(), metrics }
+        Self { publisher, clock, drains: Drains::default(), certificates: Arc::default(), metrics }
     }
 
     /// Makes this file, with these keys, the state that is served. Returns its generation.
@@ -39,12 +41,26 @@ impl Control {
     /// If two endpoints cannot be told apart; nothing has changed then.
     pub fn publish(&mut self, file: &File, keys: Arc<KeyRing>) -> Result<u64, DuplicateEndpoint> {
         let table = file.table(&keys, &mut self.drains, self.clock.millis())?;
-        let generation = self.publisher.publish(table, keys);
+        let generation = self.publisher.publish(table, keys, Arc::clone(&self.certificates));
         self.metrics.generation.store(generation, Ordering::Relaxed);
         self.metrics.published.store(unix_seconds(), Ordering::Relaxed);
         self.metrics.reloads.fetch_add(1, Ordering::Relaxed);
         self.metrics.failing.store(false, Ordering::Relaxed);
         Ok(generation)
+    }
+
+    /// From the next state on, the TLS listeners of this file show these certificates.
+    pub fn certify(&mut self, file: &File, store: &tls::Store) {
+        store.install(file, Arc::make_mut(&mut self.certificates));
+        self.metrics.certified(&store.certificates());
+    }
+
+    /// Notes that certificates could not be read, and that those before them serve on.
+    fn uncertified(&self, broken: &[tls::CertificateError]) {
+        for error in broken {
+            self.metrics.certificate_failures.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "a certificate was not reloaded, the last good one serves on");
+        }
     }
 
     /// Notes that the file says what is served already.

@@ -61,6 +61,36 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whose `X-Forwarded-*` and `Forwarded` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What TLS is done with; none: clients come unencrypted.
+    pub tls: Option<Tls>,
+}
+
+/// TLS of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificates, the default one first; none: a self-made one.
+    pub certificates: Vec<CertificatePair>,
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+}
+
+/// The files of a certificate, as they were typed: relative to the folder of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CertificatePair {
+    /// The certificate and those that signed it.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    #[default]
+    V1_2,
+    /// TLS 1.3
+    V1_3,
 }
 
 /// How requests are logged.
@@ -95,6 +125,8 @@ struct EndpointSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RouteSpec {
     hosts: Vec<HostPattern>,
+    /// The port to which requests without TLS are sent.
+    redirect_to_https: Option<u16>,
     rules: Vec<RuleSpec>,
 }
 

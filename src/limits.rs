@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Limits {
     /// A client that has connected sends its first byte within this time.
     pub first_byte: Duration,
+    /// A TLS handshake is complete within this time from the connection.
+    pub handshake: Duration,
     /// A request head is complete within this time from its first byte.
     pub head: Duration,
     /// An idle keep-alive connection of a client is closed after this time.
@@ -51,6 +53,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             first_byte: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(15),
             idle: Duration::from_secs(75),
             body: Duration::from_secs(60),

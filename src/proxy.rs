@@ -13,13 +13,17 @@ mod connection;
 mod error;
 mod exchange;
 mod forward;
+mod guard;
 mod headers;
 mod health;
 mod held;
 mod listener;
 mod metrics;
+mod redirect;
 mod retry;
 mod session;
+mod target;
+mod tls;
 mod upstream;
 mod watch;
 mod wire;
@@ -39,6 +43,7 @@ use tokio::runtime;
 pub use self::access_log::Format;
 pub use self::listener::Config as Listener;
 pub use self::metrics::Metrics;
+pub use self::tls::{Config as Tls, Version as TlsVersion};
 use self::upstream::Upstreams;
 use self::worker::Worker;
 use crate::bind_error::BindError;
@@ -81,6 +86,8 @@ pub struct Inputs {
 pub struct Bound {
     config: Config,
     listeners: Vec<(SocketAddr, Vec<TcpListener>)>,
+    /// One for each listener that speaks TLS.
+    acceptors: Vec<Option<tls::Acceptor>>,
 }
 
 /// A data plane that serves.
@@ -90,11 +97,12 @@ pub struct Running {
     log: Option<JoinHandle<()>>,
 }
 
-/// Binds every listener, for every worker. Nothing is served yet.
+/// Binds every listener, for every worker. Nothing is served yet. What TLS listeners show will be in the snapshots of
+/// `reader`.
 ///
 /// # Errors
 /// The first address that cannot be listened on.
-pub fn bind(config: Config) -> Result<Bound, BindError> {
+pub fn bind(config: Config, reader: &Reader) -> Result<Bound, BindError> {
     let listeners = config
         .listeners
         .iter()
@@ -103,7 +111,25 @@ pub fn bind(config: Config) -> Result<Bound, BindError> {
             listener::bind(address, config.workers).map_err(|system| BindError { address, system })
         })
         .collect::<Result<_, _>>()?;
-    Ok(Bound { config, listeners })
+    let acceptors = acceptors(&config.listeners, reader)?;
+    Ok(Bound { config, listeners, acceptors })
+}
+
+fn acceptors(listeners: &[Listener], reader: &Reader) -> Result<Vec<Option<tls::Acceptor>>, BindError> {
+    let mut shared = None;
+    let mut acceptors = Vec::new();
+    for Listener { address, tls, .. } in listeners {
+        let failed = |error| BindError { address: *address, system: io::Error::other(error) };
+        let Some(config) = tls else {
+            acceptors.push(None);
+            continue;
+        };
+        if shared.is_none() {
+            shared = Some(tls::Acceptors::new(reader.clone()).map_err(failed)?);
+        }
+        acceptors.push(shared.as_ref().map(|shared| shared.acceptor(*address, *config)).transpose().map_err(failed)?);
+    }
+    Ok(acceptors)
 }
 
 impl Bound {
@@ -127,10 +153,10 @@ impl Bound {
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
-            let mine = sockets
-                .iter_mut()
-                .zip(&listeners)
-                .filter_map(|(sockets, config)| Some((sockets.next()?, config.trusted_proxies.clone())));
+            let mine =
+                sockets.iter_mut().zip(listeners.iter().zip(&self.acceptors)).filter_map(|(sockets, (config, tls))| {
+                    Some((sockets.next()?, config.trusted_proxies.clone(), tls.clone()))
+                });
             let seed = Seed {
                 inputs: inputs.clone(),
                 limits: limits.clone(),
@@ -155,7 +181,7 @@ struct Seed {
     format: Format,
     writer: Option<SyncSender<String>>,
     connections: Arc<AtomicUsize>,
-    listeners: Vec<(TcpListener, Vec<IpNet>)>,
+    listeners: Vec<(TcpListener, Vec<IpNet>, Option<tls::Acceptor>)>,
 }
 
 impl Seed {
@@ -187,7 +213,7 @@ impl Seed {
         let listeners = self
             .listeners
             .into_iter()
-            .map(|(socket, trusted)| listener::Listener { socket, trusted: trusted.into() })
+            .map(|(socket, trusted, tls)| listener::Listener { socket, trusted: trusted.into(), tls: tls.map(Rc::new) })
             .collect();
         let drain = self.inputs.drain;
         runtime.block_on(async move {

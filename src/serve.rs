@@ -13,6 +13,7 @@ use crate::config::args::{ProxyArgs, RunArgs};
 use crate::control::Control;
 use crate::control::file::{self, LoadError, Loaded};
 use crate::control::keys::{self, KeysError};
+use crate::control::tls::Store;
 use crate::file::ListedTwice;
 use crate::routing::backend::DuplicateEndpoint;
 
@@ -49,7 +50,8 @@ pub async fn proxy(args: &ProxyArgs) -> Result<(), ServeError> {
         Some(path) => keys::read(path)?,
         None => keys::random()?,
     };
-    serve(Loaded { file, keys, warnings: String::new() }, None).await
+    let loaded = Loaded { file, keys, certificates: Store::default(), broken: Vec::new(), warnings: String::new() };
+    serve(loaded, None).await
 }
 
 /// Serves what a file says, and what it says next, until SIGTERM or SIGINT.
@@ -57,7 +59,7 @@ pub async fn proxy(args: &ProxyArgs) -> Result<(), ServeError> {
 /// # Errors
 /// If it cannot begin. A file that turns bad later changes nothing.
 pub async fn run(args: RunArgs) -> Result<(), ServeError> {
-    let mut loaded = file::load(&args.config, None)?;
+    let mut loaded = file::load(&args.config, None, &Store::default())?;
     let typed = loaded.file.clone();
     args.apply(&mut loaded.file);
     serve(loaded, Some((args.config, typed))).await
@@ -70,6 +72,7 @@ async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> 
     let mut hangup = signal(SignalKind::hangup())?;
     let (bound, mut control) = app::bind(Config::from(&loaded.file))?;
     let (addresses, admin) = (bound.addresses(), bound.admin_address());
+    control.certify(&loaded.file, &loaded.certificates);
     control.publish(&loaded.file, Arc::clone(&loaded.keys))?;
     let running = bound.serve(Box::new(io::stdout()))?;
     for address in addresses {

@@ -30,10 +30,24 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("dashmap::", &["sessions"]),
     ("anyhow::", &["main"]),
     ("serde_saphyr", &["file"]),
+    ("rustls::", &["control/tls", "proxy/tls", "snapshot/certificates"]),
+    ("tokio_rustls::", &["proxy/tls"]),
+    ("rcgen::", &["control/tls"]),
 ];
 
 /// Modules that do no I/O, ask no clock and draw from no global source of randomness.
-const PURE: &[&str] = &["routing", "file", "limits", "api", "proxy/headers", "proxy/retry"];
+const PURE: &[&str] = &[
+    "routing",
+    "file",
+    "limits",
+    "api",
+    "proxy/guard",
+    "proxy/headers",
+    "proxy/redirect",
+    "proxy/retry",
+    "snapshot/certificates",
+    "snapshot/x509",
+];
 const IMPURE: &[&str] = &[
     "tokio::",
     "std::fs",

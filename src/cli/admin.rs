@@ -67,9 +67,11 @@ pub(super) async fn get(url: &str, path: &str) -> Result<Bytes, AdminError> {
 
 async fn exchange(url: &str, path: &str) -> Result<Bytes, AdminError> {
     let base: Uri = url.parse().map_err(|_| AdminError::Url(url.to_owned()))?;
-    // 127.0.0.1:9901 alone is what `moorline run --admin` takes.
-    let (None | Some("http"), Some(authority)) = (base.scheme_str(), base.authority()) else {
-        return Err(AdminError::Url(url.to_owned()));
+    let authority = match (base.scheme_str(), base.authority()) {
+        (Some("http"), Some(authority)) => authority,
+        // 127.0.0.1:9901 alone is what `moorline run --admin` takes.
+        (None, Some(authority)) if authority.port().is_some() => authority,
+        _ => return Err(AdminError::Url(url.to_owned())),
     };
     let host = authority.host().trim_matches(['[', ']']);
     let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await;

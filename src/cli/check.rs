@@ -1,5 +1,6 @@
-//! `moorline check`: what is wrong with a configuration file, and with the key file that it names.
+//! `moorline check`: what is wrong with a configuration file, and with the key file and certificates that it names.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,9 +8,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Error;
+use crate::clock::unix_seconds;
 use crate::config::args::{CheckArgs, Output};
+use crate::control::tls::{self, CertificateError};
 use crate::file::keys::KeyFile;
-use crate::file::{File, MAX_SIZE, Problem, Problems, Severity};
+use crate::file::{CertificatePair, File, MAX_SIZE, Problem, Problems, Severity};
 
 /// The answer for programs.
 #[derive(Serialize)]
@@ -44,12 +47,12 @@ pub(super) fn run(args: &CheckArgs, stdin: impl Read, out: &mut impl Write) -> R
         let file = std::fs::File::open(&args.file).map_err(Error::read(&args.file))?;
         (args.file.display().to_string(), read(file).map_err(Error::read(&args.file))?)
     };
-    let (keys, problems) = match File::parse(&text) {
-        Ok((file, problems)) => (file.session_keys.and_then(|keys| key_file(&args.file, &keys)), problems),
-        Err(problems) => (None, problems),
+    let (others, problems) = match File::parse(&text) {
+        Ok((file, problems)) => (others(&args.file, &name, &file), problems),
+        Err(problems) => (Vec::new(), problems),
     };
     let mut checked = vec![Checked { name, text: Some(text), problems }];
-    checked.extend(keys);
+    checked.extend(others);
     let count = |severity| checked.iter().map(|checked| checked.problems.count(severity)).sum::<usize>();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     match args.output {
@@ -64,6 +67,31 @@ fn read(from: impl Read) -> io::Result<String> {
     let mut text = String::new();
     from.take(MAX_SIZE as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The files that a configuration file, called `name`, leads to.
+fn others(config: &Path, name: &str, file: &File) -> Vec<Checked> {
+    let keys = file.session_keys.as_deref().and_then(|keys| key_file(config, keys));
+    let pairs = file.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.certificates);
+    let pairs: BTreeSet<_> = pairs.collect();
+    let certificates = pairs.into_iter().filter_map(|pair| certificate(config, pair));
+    let checked = |problems| Checked { name: name.to_owned(), text: None, problems };
+    keys.into_iter().chain(certificates.map(checked)).collect()
+}
+
+/// A certificate and its key. That they are missing here is, like a missing key file, a warning.
+fn certificate(config: &Path, pair: &CertificatePair) -> Option<Problems> {
+    let (severity, message) = match tls::inspect(pair, config.parent().unwrap_or(Path::new(""))) {
+        Err(error @ CertificateError::Read { .. }) => (Severity::Warning, error.to_string()),
+        Err(error) => (Severity::Error, error.to_string()),
+        Ok(certificate) => {
+            let nothing = || "the certificate covers no host: it has no subject alternative names".to_owned();
+            let untimely = tls::untimely(&certificate, unix_seconds());
+            let odd = untimely.or_else(|| certificate.hosts().is_empty().then(nothing))?;
+            (Severity::Warning, format!("{}: {odd}", certificate.name))
+        }
+    };
+    Some(Problems::about_the_whole(severity, message))
 }
 
 /// The key file beside a configuration file. It may well be somewhere else only: that it is missing here is

@@ -5,8 +5,10 @@
 //! go on looking at the one that was thrown away.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -16,7 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Control;
 use super::keys::{self, KeysError};
-use crate::file::{File, MAX_SIZE, Problems};
+use super::tls::{self, CertificateError, Store};
+use crate::clock::unix_seconds;
+use crate::file::{File, Listener, MAX_SIZE, Problems, Tls};
 use crate::routing::KeyRing;
 use crate::routing::backend::DuplicateEndpoint;
 
@@ -32,6 +36,10 @@ pub struct Loaded {
     pub file: File,
     /// The keys it names, or random ones.
     pub keys: Arc<KeyRing>,
+    /// The certificates it names, or a self-made one.
+    pub certificates: Store,
+    /// Those of them that could not be read again.
+    pub broken: Vec<CertificateError>,
     /// What is odd about it, ready to be shown; empty if nothing is.
     pub warnings: String,
 }
@@ -53,16 +61,20 @@ pub enum LoadError {
     /// The keys cannot be had.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// A certificate cannot be served, and there was none before it.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// Two endpoints are one.
     #[error(transparent)]
     Duplicate(#[from] DuplicateEndpoint),
 }
 
-/// Reads a configuration file and the key file that it names. `keys`: those to go on with if it names none.
+/// Reads a configuration file, and the key file and certificates that it names. `keys`: those to go on with if it names
+/// none; `certificates`: the last good ones.
 ///
 /// # Errors
 /// Whatever is wrong, with line and caret.
-pub fn load(path: &Path, keys: Option<&Arc<KeyRing>>) -> Result<Loaded, LoadError> {
+pub fn load(path: &Path, keys: Option<&Arc<KeyRing>>, certificates: &Store) -> Result<Loaded, LoadError> {
     let name = path.display().to_string();
     let text = read(path).map_err(|source| LoadError::Read { path: name.clone(), source })?;
     let render = |problems: &Problems| problems.render(&name, Some(&text)).to_string();
@@ -72,8 +84,9 @@ pub fn load(path: &Path, keys: Option<&Arc<KeyRing>>) -> Result<Loaded, LoadErro
         (None, Some(known)) => Arc::clone(known),
         (None, None) => keys::random()?,
     };
+    let (certificates, broken) = certificates.read(&file, path.parent().unwrap_or(Path::new("")))?;
     let warnings = if warnings.is_empty() { String::new() } else { render(&warnings) };
-    Ok(Loaded { file, keys, warnings })
+    Ok(Loaded { file, keys, certificates, broken, warnings })
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
@@ -92,29 +105,32 @@ fn beside(file: &Path, path: &Path) -> PathBuf {
 /// Follows a file: publishes what becomes of it. Never returns; dropping it ends it.
 pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded, hangup: &mut Signal) {
     let (tx, mut changes) = mpsc::channel(1);
-    let mut watcher = watcher(&path, tx);
+    let names = Arc::<Mutex<BTreeSet<OsString>>>::default();
+    let mut watcher = watcher(Arc::clone(&names), tx);
     // What names no keys goes on with those that it began with.
     let own_keys = last.file.session_keys.is_none().then(|| Arc::clone(&last.keys));
     let mut said = String::new();
-    // The first time at once: the file may have changed before it was watched.
-    let mut cause = Cause::Watched;
+    let mut watched = BTreeSet::new();
     loop {
+        let files = files(&path, &last.file);
+        let folders = folders(&files);
+        *names.lock().unwrap_or_else(PoisonError::into_inner) =
+            files.iter().filter_map(|file| file.file_name().map(ToOwned::to_owned)).collect();
         // Without a watcher the file is still read on SIGHUP.
         if let Some(watcher) = &mut watcher {
-            watch_folders(watcher, &path, last.file.session_keys.as_deref());
+            watch(watcher, &folders);
         }
-        let loaded = load(&path, own_keys.as_ref()).and_then(|loaded| {
-            let same = loaded.file == last.file && loaded.keys.fingerprint() == last.keys.fingerprint();
-            let generation = if same { None } else { Some(control.publish(&loaded.file, Arc::clone(&loaded.keys))?) };
+        // What happened in a folder before it was watched, nobody has told us.
+        let cause = if folders.is_subset(&watched) { change(&mut changes, hangup).await } else { Cause::Watched };
+        watched = folders;
+        let loaded = load(&path, own_keys.as_ref(), &last.certificates).and_then(|loaded| {
+            let generation = publish(&mut control, &loaded, &last)?;
             Ok((loaded, generation))
         });
         match loaded {
             Ok((loaded, Some(generation))) => {
                 tracing::info!(generation, path = %path.display(), "configuration reloaded");
                 report(&loaded, Some(&last.file));
-                if let Some(watcher) = &mut watcher {
-                    watch_folders(watcher, &path, loaded.file.session_keys.as_deref());
-                }
                 last = loaded;
                 said.clear();
             }
@@ -127,6 +143,9 @@ pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded, hangu
             }
             Err(error) => {
                 control.failed();
+                if let LoadError::Certificate(_) = error {
+                    control.metrics.certificate_failures.fetch_add(1, Ordering::Relaxed);
+                }
                 let error = error.to_string();
                 // Once: an editor may write a file several times.
                 if cause == Cause::Asked || said != error {
@@ -135,7 +154,6 @@ pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded, hangu
                 said = error;
             }
         }
-        cause = change(&mut changes, hangup).await;
     }
 }
 
@@ -148,15 +166,33 @@ enum Cause {
     Asked,
 }
 
+/// Makes a configuration the state that is served, unless it is already. Returns its generation.
+fn publish(control: &mut Control, loaded: &Loaded, last: &Loaded) -> Result<Option<u64>, DuplicateEndpoint> {
+    control.uncertified(&loaded.broken);
+    let certified = loaded.certificates == last.certificates;
+    if certified && loaded.file == last.file && loaded.keys.fingerprint() == last.keys.fingerprint() {
+        return Ok(None);
+    }
+    if !certified || loaded.file.listeners != last.file.listeners {
+        control.certify(&loaded.file, &loaded.certificates);
+    }
+    control.publish(&loaded.file, Arc::clone(&loaded.keys)).map(Some)
+}
+
 /// Says what an operator should know about a configuration that is served, compared with the one before.
 pub fn report(loaded: &Loaded, before: Option<&File>) {
     if !loaded.warnings.is_empty() {
         tracing::warn!("the configuration has warnings\n{}", loaded.warnings);
     }
+    for certificate in loaded.certificates.certificates() {
+        if let Some(message) = tls::untimely(certificate, unix_seconds()) {
+            tracing::warn!(name = %certificate.name, "{message}");
+        }
+    }
     let Some(before) = before else { return };
     let now = &loaded.file;
     for (what, changed) in [
-        ("listeners", now.listeners != before.listeners),
+        ("listeners", bound(now) != bound(before)),
         ("admin", now.admin != before.admin),
         ("limits", now.limits != before.limits),
         ("access_log", now.access_log != before.access_log),
@@ -166,6 +202,15 @@ pub fn report(loaded: &Loaded, before: Option<&File>) {
             tracing::warn!("a change of `{what}` takes effect at the next start; everything else is in force");
         }
     }
+}
+
+/// What of the listeners is settled when they are bound: everything but their certificates.
+fn bound(file: &File) -> Vec<Listener> {
+    let settled = |tls: &Tls| Tls { certificates: Vec::new(), ..tls.clone() };
+    file.listeners
+        .iter()
+        .map(|listener| Listener { tls: listener.tls.as_ref().map(settled), ..listener.clone() })
+        .collect()
 }
 
 /// Waits for a change or SIGHUP, and after a change until it is quiet.
@@ -185,11 +230,10 @@ async fn change(changes: &mut mpsc::Receiver<()>, hangup: &mut Signal) -> Cause 
     Cause::Watched
 }
 
-fn watcher(path: &Path, tx: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
-    let name = path.file_name().map(std::ffi::OsStr::to_owned);
+fn watcher(names: Arc<Mutex<BTreeSet<OsString>>>, tx: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
     let handler = move |event: notify::Result<notify::Event>| {
         // What could not be seen may have been a change.
-        if event.map_or(true, |event| event.need_rescan() || concerns(&event, name.as_deref())) {
+        if event.map_or(true, |event| event.need_rescan() || concerns(&event, &names)) {
             // A full channel has said already that something changed.
             let _ = tx.try_send(());
         }
@@ -201,25 +245,33 @@ fn watcher(path: &Path, tx: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
         .ok()
 }
 
-/// Is an event about the file, its keys, or the link by which Kubernetes puts another version of both in place? Our own
+/// Is an event about one of our files, or the link by which Kubernetes puts another version of them in place? Our own
 /// reading is an event too, and a log beside the file has many.
-fn concerns(event: &notify::Event, name: Option<&std::ffi::OsStr>) -> bool {
-    let is_ours = |path: &PathBuf| {
-        let found = path.file_name();
-        found == name || found == Some("..data".as_ref()) || path.extension().is_some_and(|ending| ending == "yaml")
-    };
+fn concerns(event: &notify::Event, ours: &Mutex<BTreeSet<OsString>>) -> bool {
+    let ours = ours.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_ours = |path: &PathBuf| path.file_name().is_some_and(|name| name == "..data" || ours.contains(name));
     !event.kind.is_access() && event.paths.iter().any(is_ours)
 }
 
-/// Watches the folders of the file and of its keys; a folder that is watched already stays so.
-fn watch_folders(watcher: &mut RecommendedWatcher, path: &Path, keys: Option<&Path>) {
-    let files = std::iter::once(path.to_path_buf()).chain(keys.map(|keys| beside(path, keys)));
-    let folders: BTreeSet<PathBuf> = files
+/// The file, its keys and its certificates.
+fn files(path: &Path, file: &File) -> Vec<PathBuf> {
+    let named = file.session_keys.as_deref().into_iter().chain(tls::paths(file));
+    std::iter::once(path.to_path_buf()).chain(named.map(|named| beside(path, named))).collect()
+}
+
+/// The folders that these are in.
+fn folders(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+    files
+        .iter()
         .filter_map(|file| file.parent().map(Path::to_path_buf))
         .map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder })
-        .collect();
+        .collect()
+}
+
+/// Watches these folders; one that is watched already stays so.
+fn watch(watcher: &mut RecommendedWatcher, folders: &BTreeSet<PathBuf>) {
     for folder in folders {
-        if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
             tracing::warn!(%error, folder = %folder.display(), "changes in this folder go unnoticed: send SIGHUP");
         }
     }

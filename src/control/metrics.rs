@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType::{Counter, Gauge};
+
+use crate::snapshot::Certificate;
 
 /// What became of the configuration.
 #[derive(Debug, Default)]
@@ -20,6 +23,34 @@ pub struct Metrics {
     pub reloads: AtomicU64,
     /// Attempts that failed.
     pub failures: AtomicU64,
+    /// Times that certificates were put in force.
+    pub certificate_reloads: AtomicU64,
+    /// Certificates that could not be.
+    pub certificate_failures: AtomicU64,
+    /// What each certificate is called, and when it expires.
+    expiries: Mutex<Vec<(Arc<str>, i64)>>,
+}
+
+impl Metrics {
+    /// These certificates are in force from now on.
+    pub(super) fn certified(&self, certificates: &[&Arc<Certificate>]) {
+        if !certificates.is_empty() {
+            self.certificate_reloads.fetch_add(1, Ordering::Relaxed);
+        }
+        let expiries = certificates.iter().map(|certificate| (Arc::clone(&certificate.name), certificate.not_after));
+        *self.expiries.lock().unwrap_or_else(PoisonError::into_inner) = expiries.collect();
+    }
+
+    fn certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let expiries = self.expiries.lock().unwrap_or_else(PoisonError::into_inner);
+        let help = "When a certificate expires";
+        let name = "moorline_tls_certificate_not_after_timestamp_seconds";
+        let mut family = encoder.encode_descriptor(name, help, None, Gauge)?;
+        for (name, at) in &*expiries {
+            family.encode_family(&[("name", &**name)])?.encode_gauge(at)?;
+        }
+        Ok(())
+    }
 }
 
 impl Collector for Metrics {
@@ -38,6 +69,12 @@ impl Collector for Metrics {
         for (result, count) in [("success", read(&self.reloads)), ("failure", read(&self.failures))] {
             family.encode_family(&[("result", result)])?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
-        Ok(())
+        let help = "Times that certificates were put in force, and certificates that could not be";
+        let mut family = encoder.encode_descriptor("moorline_tls_certificate_reloads", help, None, Counter)?;
+        let counts = [("success", &self.certificate_reloads), ("failure", &self.certificate_failures)];
+        for (result, count) in counts {
+            family.encode_family(&[("result", result)])?.encode_counter::<NoLabelSet, _, u64>(&read(count), None)?;
+        }
+        self.certificates(&mut encoder)
     }
 }

@@ -7,6 +7,7 @@ mod backends;
 mod limits;
 mod routes;
 mod session;
+mod tls;
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
@@ -24,9 +25,8 @@ pub(super) fn file(typed: &Keyed<schema::File>) -> Result<(File, Problems), Prob
     let mut problems = Problems::default();
     let Some(typed) = typed.open(&mut problems) else { return Err(problems) };
     let mut backends = backends::check(&typed.backends, &mut problems);
-    let routes = routes::check(&typed.routes, &mut backends, &mut problems);
     let mut file = validate(typed, &mut problems);
-    file.routes = routes;
+    file.routes = routes::check(&typed.routes, &mut backends, &file.listeners, &mut problems);
     if problems.count(Severity::Error) > 0 {
         problems.sort();
         return Err(problems);
@@ -67,7 +67,8 @@ fn listeners(typed: &[Keyed<schema::Listener>], problems: &mut Problems) -> Vec<
         if address.port() != 0 && listeners.iter().any(|other| other.address == address) {
             problems.push(Problem::error(typed.address.place, format!("{address} is listened on twice")));
         }
-        listeners.push(Listener { address, trusted_proxies });
+        let tls = typed.tls.as_ref().map(|typed| tls::check(typed, problems));
+        listeners.push(Listener { address, trusted_proxies, tls });
     }
     if typed.is_empty() {
         let hint = "listeners: [{ address: 127.0.0.1:8080 }]";

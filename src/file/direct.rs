@@ -84,7 +84,7 @@ impl Direct {
             session: self.session,
         };
         let trusted = self.trusted_proxies;
-        let listener = |address| Listener { address, trusted_proxies: trusted.clone() };
+        let listener = |address| Listener { address, trusted_proxies: trusted.clone(), tls: None };
         Ok(File {
             listeners: self.listen.into_iter().map(listener).collect(),
             admin: self.admin,
@@ -93,7 +93,7 @@ impl Direct {
             access_log: self.access_log,
             workers: self.workers,
             backends: vec![BackendSpec { id: BackendId::new("proxy"), endpoints: endpoints.collect() }],
-            routes: vec![RouteSpec { hosts: vec![HostPattern::Any], rules: vec![rule] }],
+            routes: vec![RouteSpec { hosts: vec![HostPattern::Any], redirect_to_https: None, rules: vec![rule] }],
         })
     }
 }

@@ -7,6 +7,7 @@
 mod limits;
 mod session;
 mod text;
+mod tls;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 pub use self::limits::Limits;
 pub use self::session::{Cookie, OnLost, OnRestart, SameSite, Secure, Session, Strategy};
 use self::text::{Address, Count, Network};
+pub use self::tls::{CertificatePair, Redirect, RedirectPort, Tls, TlsVersion};
 use super::typed::Mapping;
 pub use super::typed::{At, Choice, Keyed, Named};
 
@@ -57,6 +59,10 @@ pub struct Listener {
     #[serde(default)]
     #[schemars(with = "Vec<Network>")]
     pub trusted_proxies: Vec<At<String>>,
+    /// TLS, and what it is done with; `{}` makes its own certificate, which no browser trusts. Without it clients come
+    /// unencrypted.
+    #[serde(default, deserialize_with = "present")]
+    pub tls: Option<Keyed<Tls>>,
 }
 
 /// The admin API.
@@ -143,6 +149,8 @@ pub struct Route {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub hosts: Vec<At<String>>,
+    /// true: requests that come without TLS are sent to come back with it (308), to the port of the TLS listener.
+    pub redirect_to_https: Option<Redirect>,
     /// What happens to their requests. The most specific path decides, whatever the order.
     #[schemars(length(min = 1))]
     pub rules: Vec<Keyed<Rule>>,

@@ -32,7 +32,7 @@ impl File {
             for (rule_at, spec) in route.rules.iter().enumerate() {
                 // Padded, so that the order of the names is that of the file.
                 let origin = Origin { created: 0, name: format!("routes[{route_at:06}].rules[{rule_at:06}]").into() };
-                let rule = Arc::new(spec.build(&backends));
+                let rule = Arc::new(spec.build(&backends, route.redirect_to_https));
                 for host in &route.hosts {
                     table.add(host.clone(), spec.path.clone(), origin.clone(), Arc::clone(&rule));
                 }
@@ -82,7 +82,7 @@ impl EndpointSpec {
 }
 
 impl RuleSpec {
-    fn build(&self, backends: &[Arc<Backend>]) -> Rule {
+    fn build(&self, backends: &[Arc<Backend>], redirect_to_https: Option<u16>) -> Rule {
         let weighted = |&(at, weight): &(usize, u32)| Weighted { weight, backend: Arc::clone(&backends[at]) };
         let persistence = |policy: &crate::routing::SessionPolicy| {
             let primary = backends[self.backends[0].0].id().as_str();
@@ -92,6 +92,7 @@ impl RuleSpec {
             backends: self.backends.iter().map(weighted).collect(),
             balance: self.balance,
             session: self.session.as_ref().map(persistence),
+            redirect_to_https,
         }
     }
 }

@@ -9,6 +9,7 @@ use http::header::{HeaderMap, HeaderValue};
 
 use super::headers::{self, Peer};
 use super::session::Memory;
+use super::tls::Secured;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
 
@@ -22,6 +23,8 @@ pub(crate) struct Client {
     /// Is it the client whose next piece of a body we wait for, and not the endpoint?
     pub(super) is_awaited: Cell<bool>,
     peer: Peer,
+    /// What was agreed upon, if the connection is TLS.
+    tls: Option<Secured>,
     /// The address as a header value.
     address_value: HeaderValue,
     /// The `Forwarded` of the last request, and the host it was made for.
@@ -32,9 +35,16 @@ pub(crate) struct Client {
 const ADDED: usize = 9;
 
 const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 impl Client {
-    pub(super) fn new(worker: Rc<Worker>, watch: Rc<Watch>, address: SocketAddr, peer: Peer) -> Rc<Self> {
+    pub(super) fn new(
+        worker: Rc<Worker>,
+        watch: Rc<Watch>,
+        address: SocketAddr,
+        peer: Peer,
+        tls: Option<Secured>,
+    ) -> Rc<Self> {
         // An IPv4 client of a dual-stack socket is an IPv4 client.
         let address = address.ip().to_canonical();
         // The text of an address is a header value.
@@ -47,19 +57,28 @@ impl Client {
             memory: RefCell::default(),
             is_awaited: Cell::new(false),
             peer,
+            tls,
             address_value,
             forwarded: RefCell::default(),
         })
     }
 
-    /// Was the client's own connection TLS, as far as we may believe it?
+    /// Was the client's own connection TLS? A trusted proxy knows better than we do what it was to that one.
     pub(super) fn is_tls(&self, headers: &HeaderMap) -> bool {
-        self.peer == Peer::Trusted
-            && headers
-                .get_all(headers::FORWARDED_PROTO)
-                .iter()
-                .next_back()
-                .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+        match headers.get_all(headers::FORWARDED_PROTO).iter().next_back() {
+            Some(proto) if self.peer == Peer::Trusted => proto.as_bytes().eq_ignore_ascii_case(b"https"),
+            _ => self.tls.is_some(),
+        }
+    }
+
+    /// May this host, which is in its canonical form, be asked for over this connection? None at all may.
+    pub(super) fn covers(&self, host: &str) -> bool {
+        host.is_empty() || self.tls.as_ref().is_none_or(|tls| tls.covers(host))
+    }
+
+    /// How the connection that we see came.
+    fn scheme(&self) -> (&'static str, HeaderValue) {
+        if self.tls.is_some() { ("https", HTTPS) } else { ("http", HTTP) }
     }
 
     /// Makes a client's head into the one that the endpoint gets: what is not to pass goes, who asked is added.
@@ -72,7 +91,7 @@ impl Client {
         if !trusted {
             headers.insert(headers::FORWARDED_FOR, self.address_value.clone());
             headers.insert(headers::REAL_IP, self.address_value.clone());
-            headers.insert(headers::FORWARDED_PROTO, HTTP);
+            headers.insert(headers::FORWARDED_PROTO, self.scheme().1);
             if let Some(host) = host {
                 headers.insert(headers::FORWARDED_HOST, host.clone());
             }
@@ -83,7 +102,7 @@ impl Client {
         }
         headers::append(headers, headers::FORWARDED_FOR, &self.address_value);
         headers::keep_last(headers, headers::REAL_IP, &self.address_value);
-        headers::keep_last(headers, headers::FORWARDED_PROTO, &HTTP);
+        headers::keep_last(headers, headers::FORWARDED_PROTO, &self.scheme().1);
         if let Some(host) = host {
             headers::keep_last(headers, headers::FORWARDED_HOST, host);
         }
@@ -115,14 +134,14 @@ impl Client {
 
     /// The same for all requests to one host: made once.
     fn forwarded(&self, host: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let Some(host) = host else { return headers::forwarded(self.address, None, "http") };
+        let Some(host) = host else { return headers::forwarded(self.address, None, self.scheme().0) };
         let mut last = self.forwarded.borrow_mut();
         if let Some((known, value)) = &*last
             && known == host
         {
             return Some(value.clone());
         }
-        let value = headers::forwarded(self.address, Some(host), "http")?;
+        let value = headers::forwarded(self.address, Some(host), self.scheme().0)?;
         *last = Some((host.clone(), value.clone()));
         Some(value)
     }

@@ -8,11 +8,13 @@ use std::task::Poll;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::forward;
 use super::headers::Peer;
+use super::tls;
 use super::watch::{Phase, Watch};
 use super::wire::{Observer, Wire};
 use super::worker::Worker;
@@ -24,8 +26,32 @@ pub(super) const BODY_BUFFER: usize = 64 * 1024;
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Peer) {
     let _open = Open(&worker);
     let watch = worker.watches.add(&worker.limits, worker.clock.millis());
-    let socket = Wire::new(stream, Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) });
-    let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust);
+    let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust, None);
+    http(&worker, &watch, stream, client).await;
+}
+
+/// The same over TLS. A task of its own kind, so that plain connections do not make room for it.
+pub(super) async fn serve_tls(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    trust: Peer,
+    acceptor: Rc<tls::Acceptor>,
+) {
+    let _open = Open(&worker);
+    let watch = worker.watches.add(&worker.limits, worker.clock.millis());
+    // Boxed: what a handshake needs goes with it.
+    let (stream, secured) = match Box::pin(tls::accept(&acceptor, &worker, &watch, stream)).await {
+        Ok(accepted) => accepted,
+        Err(error) => return tracing::debug!(%error, %peer, "TLS handshake failed"),
+    };
+    let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust, Some(secured));
+    http(&worker, &watch, stream, client).await;
+}
+
+async fn http(worker: &Rc<Worker>, watch: &Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin, client: Rc<Client>) {
+    let peer = client.address;
+    let socket = Wire::new(stream, Progress { watch: Rc::clone(watch), worker: Rc::clone(worker) });
     let service = service_fn(|request| forward::handle(Rc::clone(&client), request));
     let mut http = pin!(
         hyper::server::conn::http1::Builder::new()
@@ -78,7 +104,7 @@ struct Progress {
     worker: Rc<Worker>,
 }
 
-impl Observer for Progress {
+impl<S> Observer<S> for Progress {
     fn read(&self) {
         if matches!(self.watch.phase(), Phase::FirstByte | Phase::Idle) {
             self.watch.enter(Phase::Head, self.worker.coarse().plus(self.worker.limits.head));

@@ -19,6 +19,12 @@ pub(super) enum Error {
     /// No rule has its host and path.
     #[error("no route for this host and path")]
     NoRoute,
+    /// The certificate that the client was shown covers another host.
+    #[error("the certificate of this connection does not cover the host")]
+    Misdirected,
+    /// This is served over TLS only.
+    #[error("to be asked for over TLS")]
+    NeedsTls(HeaderValue),
     /// The client stopped sending its body.
     #[error("the request body made no progress within its time limit")]
     UploadTimeout,
@@ -57,6 +63,8 @@ impl Error {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::NeedsTls(_) => StatusCode::PERMANENT_REDIRECT,
             Self::UploadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -77,6 +85,8 @@ impl Error {
             Self::BadRequest(what) => what,
             Self::TargetTooLong => "The request target is longer than this server accepts.",
             Self::NoRoute => "Nothing is served under this host and path.",
+            Self::Misdirected => "This connection was made for another host. Please ask over one of its own.",
+            Self::NeedsTls(_) => "This is served over HTTPS.",
             Self::UploadTimeout => "The request body did not arrive in time.",
             Self::NotConfigured => "The proxy is starting. Please try again in a moment.",
             Self::Rejected => "The server that holds this session is not available. Please try again in a moment.",
@@ -103,6 +113,9 @@ impl Error {
         fields.insert(headers::REQUEST_ID, request_id.clone());
         if status == StatusCode::SERVICE_UNAVAILABLE {
             fields.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        if let Self::NeedsTls(location) = self {
+            fields.insert(header::LOCATION, location.clone());
         }
         if self.closes() {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use http::header::{self, HeaderValue};
-use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri, Version, request};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -21,10 +20,11 @@ use super::headers;
 use super::health;
 use super::retry;
 use super::session::{self, Presented};
+use super::target::{find, read_session};
 use super::upstream::{Connection, DialError, InFlight, SendError, dial};
 use super::watch::Phase;
 use crate::routing::{
-    self, Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, decide,
+    Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, decide,
 };
 use crate::snapshot::Snapshot;
 
@@ -46,7 +46,7 @@ pub(super) fn handle(
     async move {
         let (answer, mut exchange) = match journey {
             Ok(mut journey) => (journey.run().await, journey.exchange),
-            Err((error, exchange)) => (Err(error), exchange),
+            Err(failed) => (Err(failed.0), failed.1),
         };
         Ok(match answer {
             Ok(Answer { head, incoming, connection, upstream }) => {
@@ -95,13 +95,13 @@ impl Journey {
         request: Request<Incoming>,
         trace: Option<HeaderValue>,
         exchange: Exchange,
-    ) -> Result<Box<Self>, (Error, Exchange)> {
+    ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
         let (mut head, body) = request.into_parts();
-        let (presented, scope) = match read_session(&client, &mut head) {
-            Ok(read) => read,
-            Err(error) => return Err((error, exchange)),
-        };
         let is_tls = client.is_tls(&head.headers);
+        let (presented, scope) = match read_session(&client, &mut head, is_tls) {
+            Ok(read) => read,
+            Err(error) => return Err(Box::new((error, exchange))),
+        };
         let host = head.headers.get(header::HOST).filter(|host| !host.is_empty()).cloned();
         client.rewrite(&mut head.headers, host.as_ref());
         head.headers.insert(headers::REQUEST_ID, exchange.request_id.clone());
@@ -142,7 +142,7 @@ impl Journey {
     /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<Option<Answer>, Error> {
         let Some(request) = &self.request else { return Err(Error::Unavailable) };
-        let rule = find(snapshot, request.headers(), request.uri())?;
+        let rule = find(&self.client, snapshot, request.headers(), request.uri())?;
         match self.decide(rule) {
             Decision::Forward(forward) => self.send(snapshot, rule, &forward).await,
             Decision::Hold { backend, endpoint, .. } => {
@@ -375,65 +375,4 @@ fn check(head: &http::response::Parts) -> Result<(), Error> {
         600.. => Err(Error::BadResponse("a status above 599")),
         _ => Ok(()),
     }
-}
-
-/// Brings the head into the form that is matched, and reads its session, if its rule keeps sessions: what the cookies
-/// say, and where that counts.
-fn read_session(client: &Client, head: &mut request::Parts) -> Result<(Presented, Option<Scope>), Error> {
-    let worker = &client.worker;
-    normalize(head, worker.limits.target_size)?;
-    let snapshot = worker.current().ok_or(Error::NotConfigured)?;
-    let rule = find(&snapshot, &head.headers, &head.uri)?;
-    let Some(persistence) = &rule.session else { return Ok(Default::default()) };
-    let unix = worker.now().unix;
-    let presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
-    Ok((presented, Some(persistence.scope)))
-}
-
-/// The rule for a request.
-fn find<'s>(snapshot: &'s Snapshot, fields: &http::HeaderMap, uri: &Uri) -> Result<&'s Rule, Error> {
-    let host = match fields.get(header::HOST) {
-        Some(host) => host.to_str().map_err(|_| Error::BadRequest("The Host header is no host name."))?,
-        None => "",
-    };
-    let host = match host {
-        "" => host.into(),
-        _ => routing::host::canonical(host).map_err(|_| Error::BadRequest("The Host header is no host name."))?,
-    };
-    snapshot.routes.find(&host, uri.path()).ok_or(Error::NoRoute)
-}
-
-/// Brings a request's target into the form that is matched and forwarded: an absolute path, and the host in `Host`.
-fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error> {
-    if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > target_size) {
-        return Err(Error::TargetTooLong);
-    }
-    if head.method == Method::CONNECT {
-        return Err(Error::BadRequest("CONNECT is not served here."));
-    }
-    let mut hosts = head.headers.get_all(header::HOST).iter();
-    let (host, second) = (hosts.next(), hosts.next());
-    if second.is_some() || (host.is_none() && head.version == Version::HTTP_11) {
-        return Err(Error::BadRequest("A request has exactly one Host header."));
-    }
-    if let Some(authority) = head.uri.authority() {
-        if host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
-            return Err(Error::BadRequest("The Host header differs from the request target."));
-        }
-        let host = HeaderValue::from_str(authority.as_str())
-            .map_err(|_| Error::BadRequest("The request target has no host."))?;
-        head.headers.insert(header::HOST, host);
-        let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-        head.uri = Uri::from(target);
-    } else if host.is_none() {
-        // HTTP/1.0 knows no Host, HTTP/1.1 wants one: RFC 9112 §3.2 has it empty then.
-        head.headers.insert(header::HOST, HeaderValue::from_static(""));
-    }
-    routing::path::check(head.uri.path()).map_err(|error| {
-        Error::BadRequest(match error {
-            routing::path::PathError::DotSegment => "Paths with dot segments are not served.",
-            routing::path::PathError::EncodedSlash => "Paths with encoded slashes or backslashes are not served.",
-            _ => "The request target is no path.",
-        })
-    })
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::connection;
 use super::headers::Peer;
+use super::tls;
 use super::worker::Worker;
 use crate::drain::{Drain, Stage};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How it speaks TLS; none: it does not.
+    pub tls: Option<tls::Config>,
 }
 
 /// One worker's listening socket.
@@ -38,6 +41,7 @@ pub struct Config {
 pub(super) struct Listener {
     pub(super) trusted: Rc<[IpNet]>,
     pub(super) socket: TcpListener,
+    pub(super) tls: Option<Rc<tls::Acceptor>>,
 }
 
 /// Binds a socket for each worker.
@@ -86,7 +90,7 @@ impl Listener {
                 () = drain.reached(Stage::Draining) => break,
             };
             match accepted {
-                Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted),
+                Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted, self.tls.as_ref()),
                 Err(error) => pause(&error).await,
             }
         }
@@ -94,17 +98,24 @@ impl Listener {
     }
 }
 
-fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet]) {
+fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet], tls: Option<&Rc<tls::Acceptor>>) {
     if !worker.enter() {
         worker.metrics.connections_refused.inc();
-        tokio::task::spawn_local(refuse(stream));
+        // Nobody who speaks TLS would understand.
+        if tls.is_none() {
+            tokio::task::spawn_local(refuse(stream));
+        }
         return;
     }
     // Its only purpose is speed; a connection works without it.
     let _ = stream.set_nodelay(true);
     let trust =
         if trusted.iter().any(|net| net.contains(&peer.ip().to_canonical())) { Peer::Trusted } else { Peer::Untrusted };
-    tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, peer, trust));
+    let worker = Rc::clone(worker);
+    match tls.map(Rc::clone) {
+        None => drop(tokio::task::spawn_local(connection::serve(worker, stream, peer, trust))),
+        Some(tls) => drop(tokio::task::spawn_local(connection::serve_tls(worker, stream, peer, trust, tls))),
+    }
 }
 
 /// Too many connections: the answer needs no request. What the client has sent is read, for a moment: closing on it

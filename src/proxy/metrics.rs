@@ -39,6 +39,8 @@ pub(super) struct WorkerMetrics {
     pub(super) connections_refused: Counter,
     /// Requests that were none, and were answered with 400 or 431 before anybody looked at them.
     pub(super) bad_requests: Counter,
+    pub(super) tls_handshakes: Counter,
+    pub(super) tls_handshake_failures: Counter,
     pub(super) dials: Counter,
     pub(super) dial_failures: Counter,
     pub(super) reused: Counter,

@@ -22,6 +22,8 @@ pub(super) const SWEEP: Duration = Duration::from_millis(200);
 pub(super) enum Phase {
     /// The client has connected and not sent a byte.
     FirstByte,
+    /// The client has connected, and TLS is being agreed upon.
+    Handshake,
     /// It has begun a request head.
     Head,
     /// The request is being decided upon, waits for its endpoint or for a connection: those have limits

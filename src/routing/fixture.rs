@@ -95,6 +95,7 @@ pub(super) fn sticky(backends: Vec<(u32, Arc<Backend>)>, policy: SessionPolicy) 
         backends: backends.into_iter().map(|(weight, backend)| Weighted { weight, backend }).collect(),
         balance: Strategy::Random,
         session: Some(Persistence { policy, scope: scope() }),
+        redirect_to_https: None,
     }
 }
 

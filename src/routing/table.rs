@@ -26,6 +26,8 @@ pub struct Rule {
     pub balance: Strategy,
     /// Session persistence, if the rule has it.
     pub session: Option<Persistence>,
+    /// The port to which requests that came without TLS are sent, to come with it.
+    pub redirect_to_https: Option<u16>,
 }
 
 /// A backend and its share.

@@ -61,6 +61,7 @@ fn limits() -> String {
     }
     rows! {
         first_byte: scalar::show_duration,
+        handshake: scalar::show_duration,
         head: scalar::show_duration,
         idle: scalar::show_duration,
         body: scalar::show_duration,

@@ -16,4 +16,5 @@ mod reload;
 mod stickiness;
 mod support;
 mod timeouts;
+mod tls;
 mod upstreams;

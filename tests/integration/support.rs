@@ -3,12 +3,14 @@
 mod client;
 mod origin;
 mod proxy;
+mod tls;
 
 use std::time::Duration;
 
 pub(crate) use client::{Client, Response};
 pub(crate) use origin::{Behaviour, Origin, origin};
 pub(crate) use proxy::{Proxy, admin_get, proxy};
+pub(crate) use tls::{Authority, Browser};
 
 /// Long enough for the slowest machine; nothing waits for so long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -16,6 +16,7 @@ pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> L
     let Some(typed) = typed.open(problems) else { return limits };
     let mut times = Setter { problems: &mut *problems, bounds: millis(10)..=hours(1) };
     times.duration(&typed.first_byte, &mut limits.first_byte);
+    times.duration(&typed.handshake, &mut limits.handshake);
     times.duration(&typed.head, &mut limits.head);
     times.duration(&typed.connect, &mut limits.connect);
     times.duration(&typed.upstream_user_timeout, &mut limits.upstream_user_timeout);

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::super::problem::{Place, Problem, Problems};
 use super::super::typed::{At, Keyed};
-use super::super::{RouteSpec, RuleSpec, schema};
+use super::super::{Listener, RouteSpec, RuleSpec, schema};
 use super::backends::Backends;
-use super::{number, parsed, session};
+use super::{number, parsed, session, tls};
 use crate::routing::session::CookieName;
 use crate::routing::{HostPattern, PathMatch, Strategy};
 
@@ -16,6 +16,7 @@ const MAX_WEIGHT: u64 = 1_000_000;
 pub(super) fn check(
     typed: &[Keyed<schema::Route>],
     backends: &mut Backends,
+    listeners: &[Listener],
     problems: &mut Problems,
 ) -> Vec<RouteSpec> {
     let mut taken = Taken::default();
@@ -33,7 +34,9 @@ pub(super) fn check(
         if typed.rules.is_empty() {
             problems.push(Problem::error(typed.hosts.first().map(|host| host.place), "a route has no rules"));
         }
-        routes.push(RouteSpec { hosts, rules });
+        let redirect = typed.redirect_to_https.as_ref();
+        let redirect_to_https = redirect.and_then(|typed| tls::redirect(typed, listeners, problems));
+        routes.push(RouteSpec { hosts, redirect_to_https, rules });
     }
     if typed.is_empty() {
         let hint = "routes: [{ rules: [{ backend: NAME, session: {} }] }]";

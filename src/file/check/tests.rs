@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::{CertificatePair, Tls, TlsVersion};
 use super::*;
 use crate::routing::session::{OnLost, SameSite, Secure};
 
@@ -27,6 +28,13 @@ fn sayings<'a>(cases: impl IntoIterator<Item = (&'a str, String)>) -> String {
         writeln!(out, "## {title}: {verdict}\n{}", problems.render("f", Some(&text))).unwrap();
     }
     out
+}
+
+/// A file with these listeners, whose route redirects in this way.
+fn redirect(listeners: &str, switch: &str) -> String {
+    format!(
+        "listeners: [{listeners}]\n{POSTS}routes: [{{ redirect_to_https: {switch}, rules: [{{ backend: posts }}] }}]\n"
+    )
 }
 
 fn parse(text: &str) -> (File, Problems) {
@@ -70,12 +78,28 @@ fn files_that_make_no_sense() {
     let rule = |rule: &str| format!("{START}{POSTS}routes: [{{ rules: [{rule}] }}]\n");
     let session = |session: &str| rule(&format!("{{ backend: posts, session: {session} }}"));
     let top = |top: &str| format!("{START}{top}\n{POSTS}{ROUTE}");
+    let tls = |tls: &str| format!("listeners: [{{ address: 127.0.0.1:8443, tls: {tls} }}]\n{POSTS}{ROUTE}");
     let cases = [
         ("three mistakes at once", format!("listners: 1\n{}", session("{ on_lost: reasign, cokie: {}, hold: 5 }"))),
         ("words of other tools", session("{ on_lost: sticky, on-restart: keep, cookie: { SameSite: none } }")),
         ("an unknown key far from all", top("frobnicate: 1")),
-        ("misspelt and missing", format!("listeners: [{{ adress: 127.0.0.1:1 }}, {{ tls: 1 }}]\n{POSTS}{ROUTE}")),
-        ("tls is not there yet", format!("listeners: [{{ address: 127.0.0.1:8443, tls: {{}} }}]\n{POSTS}{ROUTE}")),
+        (
+            "misspelt and missing",
+            format!("listeners: [{{ adress: 127.0.0.1:1 }}, {{ proxy_protocol: 1 }}]\n{POSTS}{ROUTE}"),
+        ),
+        ("no tls", tls("1")),
+        ("nothing behind tls", tls("")),
+        ("a certificate without its key", tls("{ certificates: [cert.pem] }")),
+        ("half a certificate", tls("{ certificates: [{ cert: a }, { crt: a, key: b }, { cert: '', key: '' }] }")),
+        ("versions of tls", tls("{ min_version: 1.1, max_version: 1.3 }")),
+        ("no redirect", redirect("{ address: 127.0.0.1:8080 }", "yes")),
+        ("a redirect to nowhere", redirect("{ address: 127.0.0.1:0, tls: {} }", "true")),
+        (
+            "a redirect to one of several",
+            redirect("{ address: 127.0.0.1:8443, tls: {} }, { address: 127.0.0.1:9443, tls: {} }", "true"),
+        ),
+        ("a redirect to no port", redirect("{ address: 127.0.0.1:8443, tls: {} }", "{ port: 65536 }")),
+        ("a redirect with a typing mistake", redirect("{ address: 127.0.0.1:8443, tls: {} }", "{ prot: 8443 }")),
         ("nothing in it", "listeners: []\nbackends: {}\nroutes: []\n".into()),
         ("addresses", endpoints("[9001, shop.internal:80, 'http://127.0.0.1', 127.0.0.1, 127.0.0.1:0, ':80']")),
         (
@@ -137,6 +161,9 @@ fn files_that_will_not_do_what_was_meant() {
     let two = POSTS.replace("posts", "carts").replace("backends:\n", "").replace("127.0.0.1:9", "127.0.0.1:8");
     let cases = [
         ("no keys", format!("{START}{POSTS}{ROUTE}")),
+        ("no certificates", format!("listeners: [{{ address: 127.0.0.1:8443, tls: {{}} }}]\n{POSTS}{ROUTE}")),
+        ("a redirect without tls", redirect("{ address: 127.0.0.1:8080 }", "true")),
+        ("a redirect behind a proxy", redirect("{ address: 127.0.0.1:8080, trusted_proxies: [10.0.0.0/8] }", "true")),
         ("one endpoint", endpoints("[127.0.0.1:9001]")),
         ("no endpoints", endpoints("[]")),
         (
@@ -204,6 +231,24 @@ fn every_word_reaches_its_place() {
     assert_eq!((session.on_lost, session.strip_cookie), (OnLost::Temporary, false));
     assert_eq!((session.cookie.secure, session.cookie.same_site), (Secure::Always, Some(SameSite::Strict)));
     assert_eq!(session.cookie.max_age, Some(Duration::from_secs(24 * 60 * 60)));
+}
+
+#[test]
+fn tls_and_redirects_reach_their_places() {
+    let (plain, tls) = ("{ address: 127.0.0.1:80 }", "{ address: 127.0.0.1:8443, tls: { min_version: 1.3 } }");
+    let (file, _) = parse(&redirect(&format!("{plain}, {tls}"), "true"));
+    assert_eq!(file.listeners[0].tls, None);
+    assert_eq!(file.listeners[1].tls, Some(Tls { certificates: Vec::new(), min_version: TlsVersion::V1_3 }));
+    let port = |listeners: &str, switch: &str| parse(&redirect(listeners, switch)).0.routes[0].redirect_to_https;
+    assert_eq!(port(tls, "true"), Some(8443));
+    assert_eq!(port(tls, "false"), None);
+    assert_eq!(port(tls, "{ port: 443 }"), Some(443));
+    assert_eq!(port(plain, "true"), Some(443));
+    assert_eq!(port(&format!("{tls}, {{ address: 127.0.0.1:443, tls: {{}} }}"), "true"), Some(443));
+    let (file, _) = parse(include_str!("../../../docs/moorline.yaml"));
+    let tls = file.listeners[1].tls.as_ref().unwrap();
+    assert_eq!(tls.certificates, [CertificatePair { cert: "cert.pem".into(), key: "key.pem".into() }]);
+    assert_eq!((tls.min_version, file.routes[0].redirect_to_https), (TlsVersion::V1_2, None));
 }
 
 #[test]

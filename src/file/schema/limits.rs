@@ -13,6 +13,9 @@ pub struct Limits {
     /// A client that has connected sends its first byte within this time.
     #[schemars(with = "Option<Duration>")]
     pub first_byte: Option<At<String>>,
+    /// A TLS handshake is complete within this time.
+    #[schemars(with = "Option<Duration>")]
+    pub handshake: Option<At<String>>,
     /// A request head is complete within this time from its first byte.
     #[schemars(with = "Option<Duration>")]
     pub head: Option<At<String>>,

@@ -13,12 +13,14 @@ use crate::routing::{BackendId, Outcome};
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 9] = [
+const COUNTERS: [Field; 11] = [
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
     ("moorline_client_connections_refused", "Connections answered with 503 because too many were open", |w| {
         &w.connections_refused
     }),
     ("moorline_client_bad_requests", "Requests that were no HTTP, or had too large a head", |w| &w.bad_requests),
+    ("moorline_tls_handshakes", "TLS handshakes with clients that succeeded", |w| &w.tls_handshakes),
+    ("moorline_tls_handshake_failures", "TLS handshakes with clients that failed", |w| &w.tls_handshake_failures),
     ("moorline_upstream_connects", "Connections begun to endpoints", |w| &w.dials),
     ("moorline_upstream_connect_failures", "Connections to endpoints that could not be made", |w| &w.dial_failures),
     ("moorline_upstream_reuses", "Requests sent over a kept connection", |w| &w.reused),

@@ -26,7 +26,7 @@ use super::super::watch::Watch;
 use super::super::wire::{Observer, Wire};
 use crate::routing::Millis;
 
-type Driver = http1::Connection<TokioIo<Wire<Rc<Shared>>>, RequestBody>;
+type Driver = http1::Connection<TokioIo<Wire<TcpStream, Rc<Shared>>>, RequestBody>;
 
 /// A connection to an endpoint, with at most one request under way.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ struct Shared {
     head: RefCell<Vec<u8>>,
 }
 
-impl Observer for Rc<Shared> {
+impl Observer<TcpStream> for Rc<Shared> {
     fn read(&self) {
         self.answered.set(true);
     }

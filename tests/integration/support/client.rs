@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -10,8 +10,8 @@ use super::PATIENCE;
 
 /// One connection to the proxy, and a jar with one cookie.
 #[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     address: SocketAddr,
     /// What has been read beyond the last response.
     rest: Vec<u8>,
@@ -32,7 +32,7 @@ pub(crate) struct Response {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the proxy listens");
-        Self { stream, address, rest: Vec::new(), cookie: None }
+        Self::over(stream, address)
     }
 
     /// The same client over a new connection.
@@ -40,6 +40,13 @@ impl Client {
         let cookie = self.cookie.take();
         *self = Self::connect(self.address).await;
         self.cookie = cookie;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// A client that speaks over what is connected already.
+    pub(crate) fn over(stream: S, address: SocketAddr) -> Self {
+        Self { stream, address, rest: Vec::new(), cookie: None }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Response {
@@ -70,6 +77,7 @@ impl Client {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         // A proxy that has closed already shows that in what comes back.
         let _ = self.stream.write_all(bytes).await;
+        let _ = self.stream.flush().await;
     }
 
     pub(crate) async fn response(&mut self) -> Option<Response> {

@@ -1,11 +1,13 @@
 //! The real app, in this process, on free ports.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use moorline::app::{self, Running};
 use moorline::config::Config;
-use moorline::control::{Control, keys};
+use moorline::control::tls::Store;
+use moorline::control::{Control, file, keys};
 use moorline::file::File;
 use moorline::routing::KeyRing;
 
@@ -18,6 +20,7 @@ pub(crate) struct Builder {
     session: Option<String>,
     limits: String,
     listener: String,
+    tls: Option<String>,
     extra: String,
     workers: Option<usize>,
 }
@@ -26,7 +29,10 @@ pub(crate) struct Builder {
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
-    control: Mutex<Control>,
+    /// Where it speaks TLS, if it does.
+    tls: Option<SocketAddr>,
+    /// Unless it follows a file.
+    control: Mutex<Option<Control>>,
     keys: Arc<KeyRing>,
     running: Option<Running>,
     log: Log,
@@ -86,36 +92,71 @@ impl Builder {
         Self { workers: Some(workers), ..self }
     }
 
+    /// A second listener, with these fields of `tls`, in YAML's flow style.
+    pub(crate) fn tls(self, fields: &str) -> Self {
+        Self { tls: Some(fields.to_owned()), ..self }
+    }
+
     /// More routes, as lines of YAML.
     pub(crate) fn routes(self, yaml: &str) -> Self {
         Self { extra: yaml.to_owned(), ..self }
     }
 
-    pub(crate) fn file(&self) -> File {
+    /// As it stands in the file.
+    pub(crate) fn text(&self) -> String {
         let session = self.session.as_ref().map(|fields| format!(", session: {{ {fields} }}")).unwrap_or_default();
-        let text = format!(
-            "listeners: [{{ address: '127.0.0.1:0'{} }}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: {}\n\
+        let tls = self.tls.as_ref().map(|fields| format!("{{ address: '127.0.0.1:0', tls: {{ {fields} }} }}"));
+        format!(
+            "listeners: [{{ address: '127.0.0.1:0'{} }}, {}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: {}\n\
              access_log: {{ format: json }}\nlimits: {{ {} }}\n\
              backends:\n  posts: {{ endpoints: [{}] }}\nroutes:\n{}  - rules: [{{ backend: posts{session} }}]\n",
             self.listener,
+            tls.unwrap_or_default(),
             self.workers.unwrap_or(2),
             self.limits,
             self.endpoints.join(", "),
             self.extra,
-        );
+        )
+    }
+
+    pub(crate) fn file(&self) -> File {
+        let text = self.text();
         File::parse(&text).unwrap_or_else(|problems| panic!("{}", problems.render("test", Some(&text)))).0
     }
 
     pub(crate) fn run(self) -> Proxy {
         let file = self.file();
-        let (bound, mut control) = app::bind(Config::from(&file)).expect("free ports");
         let keys = keys::random().expect("random bytes");
-        control.publish(&file, Arc::clone(&keys)).expect("a sound file");
-        let log = Log::default();
-        let (address, admin) = (bound.addresses()[0], bound.admin_address().expect("an admin listener"));
-        let running = bound.serve(Box::new(log.clone())).expect("threads");
-        Proxy { address, admin, control: Mutex::new(control), keys, running: Some(running), log }
+        let (certificates, _) = Store::default().read(&file, Path::new("")).expect("no certificates but its own");
+        let (proxy, control) = start(&file, keys, &certificates);
+        *proxy.control.lock().unwrap() = Some(control);
+        proxy
     }
+
+    /// From a file in this folder, which is followed as long as the test runs.
+    pub(crate) fn run_in(&self, folder: &Path) -> Proxy {
+        let path = folder.join("moorline.yaml");
+        std::fs::write(&path, self.text()).expect("a writable folder");
+        let loaded = file::load(&path, None, &Store::default()).unwrap_or_else(|error| panic!("{error}"));
+        let (proxy, control) = start(&loaded.file, Arc::clone(&loaded.keys), &loaded.certificates);
+        tokio::spawn(async move {
+            let kind = tokio::signal::unix::SignalKind::hangup();
+            let mut hangup = tokio::signal::unix::signal(kind).expect("a signal");
+            file::follow(path, control, loaded, &mut hangup).await;
+        });
+        proxy
+    }
+}
+
+fn start(file: &File, keys: Arc<KeyRing>, certificates: &Store) -> (Proxy, Control) {
+    let (bound, mut control) = app::bind(Config::from(file)).expect("free ports");
+    control.certify(file, certificates);
+    control.publish(file, Arc::clone(&keys)).expect("a sound file");
+    let log = Log::default();
+    let (addresses, admin) = (bound.addresses(), bound.admin_address().expect("an admin listener"));
+    let running = Some(bound.serve(Box::new(log.clone())).expect("threads"));
+    let tls = addresses.get(1).copied();
+    (Proxy { address: addresses[0], admin, tls, control: Mutex::default(), keys, running, log }, control)
 }
 
 impl Proxy {
@@ -123,9 +164,16 @@ impl Proxy {
         Client::connect(self.address).await
     }
 
+    /// Where it speaks TLS.
+    pub(crate) fn tls(&self) -> SocketAddr {
+        self.tls.expect("a TLS listener")
+    }
+
     /// Puts another configuration in force.
     pub(crate) fn publish(&self, builder: &Builder) {
-        self.control.lock().unwrap().publish(&builder.file(), Arc::clone(&self.keys)).expect("a sound file");
+        let mut control = self.control.lock().unwrap();
+        let control = control.as_mut().expect("no file is followed");
+        control.publish(&builder.file(), Arc::clone(&self.keys)).expect("a sound file");
     }
 
     /// How many sessions it knows of.

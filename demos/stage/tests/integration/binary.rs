@@ -17,6 +17,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 struct Demo {
     child: Child,
     output: Lines<BufReader<ChildStdout>>,
+    /// What was read and not asked for yet: workers write their lines when it suits them.
+    unseen: Vec<String>,
     address: SocketAddr,
 }
 
@@ -27,16 +29,20 @@ impl Demo {
         let first = soon(output.next_line()).await.expect("a pipe").expect("a line");
         let url = first.split_whitespace().nth(1).and_then(|url| url.strip_prefix("http://"));
         let address = url.and_then(|address| address.parse().ok()).expect(&first);
-        Self { child, output, address }
+        Self { child, output, unseen: Vec::new(), address }
     }
 
-    /// The next line of output that contains this.
+    /// A line of output that contains this, and that no call has returned yet.
     async fn line(&mut self, part: &str) -> String {
+        if let Some(at) = self.unseen.iter().position(|line| line.contains(part)) {
+            return self.unseen.remove(at);
+        }
         loop {
             let line = soon(self.output.next_line()).await.expect("a pipe").expect("more lines");
             if line.contains(part) {
                 return line;
             }
+            self.unseen.push(line);
         }
     }
 

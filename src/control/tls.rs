@@ -1,0 +1,237 @@
+//! Certificates: PEM files → what TLS listeners show.
+//!
+//! ## What happens to a pair that is broken
+//! At the start nothing is served: there is nothing else to show. Later the last good state of that pair serves on, as
+//! it will while somebody has replaced the certificate and not yet its key.
+
+mod own;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{self, SHA256};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use crate::file::{CertificatePair, File, MAX_SIZE};
+use crate::snapshot::{Certificate, CertificateSet, Certificates, X509Error};
+
+/// Why a certificate cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which one.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// There is no certificate in a file.
+    #[error("{0} has no certificate in PEM in it")]
+    NoCertificate(String),
+    /// There is no key in a file. What stands in there instead is nobody's business.
+    #[error("{0} has no private key in PEM in it, or an encrypted one, which is not read")]
+    NoKey(String),
+    /// The certificate is none.
+    #[error("{path}: {source}")]
+    Certificate {
+        /// Which one.
+        path: String,
+        /// What is wrong.
+        source: X509Error,
+    },
+    /// The key belongs to another certificate.
+    #[error("the key {key} does not fit the certificate {cert}")]
+    Mismatch {
+        /// The certificate.
+        cert: String,
+        /// The key.
+        key: String,
+    },
+    /// The key is of a kind that is not served.
+    #[error("the key {path} cannot be used: {source}")]
+    Key {
+        /// Which one.
+        path: String,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+    /// A certificate of our own cannot be made.
+    #[error("cannot make a certificate: {0}")]
+    Own(#[from] rcgen::Error),
+}
+
+/// The certificates that a file names, each in its last good state.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    pairs: HashMap<CertificatePair, Kept>,
+    /// Made once: a client that has taken it for good is not to meet another one after each reload.
+    own: Option<Arc<Certificate>>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Of both files.
+    fingerprint: Box<[u8]>,
+    certificate: Arc<Certificate>,
+}
+
+impl Store {
+    /// Reads every pair that the file names. Pairs that are broken now and were good before stay as they were, and are
+    /// told. Relative paths begin in `folder`.
+    ///
+    /// # Errors
+    /// If a pair is broken that has never been good.
+    pub fn read(&self, file: &File, folder: &Path) -> Result<(Self, Vec<CertificateError>), CertificateError> {
+        let mut store = Self { pairs: HashMap::new(), own: self.own.clone() };
+        let mut broken = Vec::new();
+        for tls in file.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+            if tls.certificates.is_empty() && store.own.is_none() {
+                store.own = Some(Arc::new(own::make()?));
+            }
+            for pair in &tls.certificates {
+                let known = self.pairs.get(pair);
+                let kept = match (Files::read(pair, folder).and_then(|files| files.kept(known)), known) {
+                    (Ok(kept), _) => kept,
+                    (Err(error), Some(known)) => {
+                        broken.push(error);
+                        known.clone()
+                    }
+                    (Err(error), None) => return Err(error),
+                };
+                store.pairs.insert(pair.clone(), kept);
+            }
+        }
+        Ok((store, broken))
+    }
+
+    /// Puts what the listeners of a file show in the place of what they showed before. A listener that the file does not
+    /// have any more keeps what it had: it serves until the process ends.
+    pub fn install(&self, file: &File, certificates: &mut Certificates) {
+        for listener in &file.listeners {
+            let Some(tls) = &listener.tls else { continue };
+            let mut named =
+                tls.certificates.iter().filter_map(|pair| self.pairs.get(pair)).map(|kept| &kept.certificate);
+            if let Some(default) = named.next().or(self.own.as_ref()) {
+                let set = CertificateSet::new(Arc::clone(default), named.map(Arc::clone));
+                certificates.set(listener.address, set);
+            }
+        }
+    }
+
+    /// All certificates, in the order of their names.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<&Arc<Certificate>> {
+        let mut all: Vec<_> = self.pairs.values().map(|kept| &kept.certificate).chain(&self.own).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+}
+
+/// What was read from the same bytes is the same.
+impl PartialEq for Store {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(pair, kept): (&CertificatePair, &Kept)| {
+            other.pairs.get(pair).is_some_and(|other| other.fingerprint == kept.fingerprint)
+        };
+        self.pairs.len() == other.pairs.len()
+            && self.pairs.iter().all(same)
+            && self.own.is_some() == other.own.is_some()
+    }
+}
+
+/// Every file that certificates are read from.
+pub(super) fn paths(file: &File) -> impl Iterator<Item = &Path> {
+    let pairs = file.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.certificates);
+    pairs.flat_map(|pair| [&*pair.cert, &*pair.key])
+}
+
+/// Reads a pair, to see what it is like.
+///
+/// # Errors
+/// Whatever is wrong with it.
+pub fn inspect(pair: &CertificatePair, folder: &Path) -> Result<Certificate, CertificateError> {
+    Files::read(pair, folder)?.certificate()
+}
+
+/// What the validity of a certificate says at this moment; nothing if all is well.
+#[must_use]
+pub fn untimely(certificate: &Certificate, unix: u64) -> Option<String> {
+    let now = i64::try_from(unix).unwrap_or(i64::MAX);
+    let show = |at| jiff::Timestamp::from_second(at).map_or_else(|_| "at some time".to_owned(), |at| at.to_string());
+    if now > certificate.not_after {
+        return Some(format!("the certificate expired {}", show(certificate.not_after)));
+    }
+    (now < certificate.not_before)
+        .then(|| format!("the certificate is not valid before {}", show(certificate.not_before)))
+}
+
+/// The bytes of a pair.
+struct Files<'a> {
+    pair: &'a CertificatePair,
+    cert: (PathBuf, Vec<u8>),
+    key: (PathBuf, Vec<u8>),
+}
+
+impl<'a> Files<'a> {
+    fn read(pair: &'a CertificatePair, folder: &Path) -> Result<Self, CertificateError> {
+        let read = |path: &Path| {
+            let path = folder.join(path);
+            let read =
+                read(&path).map_err(|source| CertificateError::Read { path: path.display().to_string(), source });
+            read.map(|bytes| (path, bytes))
+        };
+        Ok(Self { pair, cert: read(&pair.cert)?, key: read(&pair.key)? })
+    }
+
+    /// What is known of these bytes, or what they are.
+    fn kept(&self, known: Option<&Kept>) -> Result<Kept, CertificateError> {
+        let fingerprint = self.fingerprint();
+        if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
+            return Ok(known.clone());
+        }
+        Ok(Kept { fingerprint, certificate: Arc::new(self.certificate()?) })
+    }
+
+    fn fingerprint(&self) -> Box<[u8]> {
+        let mut context = digest::Context::new(&SHA256);
+        context.update(&self.cert.1.len().to_be_bytes());
+        context.update(&self.cert.1);
+        context.update(&self.key.1);
+        context.finish().as_ref().into()
+    }
+
+    fn certificate(&self) -> Result<Certificate, CertificateError> {
+        let show = |path: &Path| path.display().to_string();
+        let (cert, key) = (|| show(&self.cert.0), || show(&self.key.0));
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.cert.1)
+            .collect::<Result<_, _>>()
+            .map_err(|_| CertificateError::NoCertificate(cert()))?;
+        if chain.is_empty() {
+            return Err(CertificateError::NoCertificate(cert()));
+        }
+        let secret = PrivateKeyDer::from_pem_slice(&self.key.1).map_err(|_| CertificateError::NoKey(key()))?;
+        let certified = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|source| match source {
+            rustls::Error::InconsistentKeys(_) => CertificateError::Mismatch { cert: cert(), key: key() },
+            source => CertificateError::Key { path: key(), source },
+        })?;
+        let name = self.pair.cert.display().to_string().into();
+        Certificate::new(name, Arc::new(certified))
+            .map_err(|source| CertificateError::Certificate { path: cert(), source })
+    }
+}
+
+/// Reads a file that may be as large as any file of the configuration.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_SIZE as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

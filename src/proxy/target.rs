@@ -1,0 +1,88 @@
+//! What a request asks for: its target and host in the one form that is matched and forwarded, its rule, its session.
+
+use http::header::{self, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Uri, Version, request};
+
+use super::client::Client;
+use super::error::Error;
+use super::redirect;
+use super::session::Presented;
+use crate::routing::{self, Rule, Scope};
+use crate::snapshot::Snapshot;
+
+/// Brings the head into the form that is matched, and reads its session, if its rule keeps sessions: what the cookies
+/// say, and where that counts.
+pub(super) fn read_session(
+    client: &Client,
+    head: &mut request::Parts,
+    is_tls: bool,
+) -> Result<(Presented, Option<Scope>), Error> {
+    let worker = &client.worker;
+    normalize(head, worker.limits.target_size)?;
+    let snapshot = worker.current().ok_or(Error::NotConfigured)?;
+    let rule = find(client, &snapshot, &head.headers, &head.uri)?;
+    if let Some(port) = rule.redirect_to_https.filter(|_| !is_tls) {
+        redirect::check(port, &head.headers, &head.uri)?;
+    }
+    let Some(persistence) = &rule.session else { return Ok(Default::default()) };
+    let unix = worker.now().unix;
+    let presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
+    Ok((presented, Some(persistence.scope)))
+}
+
+/// The rule for a request.
+pub(super) fn find<'s>(
+    client: &Client,
+    snapshot: &'s Snapshot,
+    fields: &http::HeaderMap,
+    uri: &Uri,
+) -> Result<&'s Rule, Error> {
+    let host = match fields.get(header::HOST) {
+        Some(host) => host.to_str().map_err(|_| Error::BadRequest("The Host header is no host name."))?,
+        None => "",
+    };
+    let host = match host {
+        "" => host.into(),
+        _ => routing::host::canonical(host).map_err(|_| Error::BadRequest("The Host header is no host name."))?,
+    };
+    if !client.covers(&host) {
+        return Err(Error::Misdirected);
+    }
+    snapshot.routes.find(&host, uri.path()).ok_or(Error::NoRoute)
+}
+
+/// Brings a request's target into the form that is matched and forwarded: an absolute path, and the host in `Host`.
+fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error> {
+    if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > target_size) {
+        return Err(Error::TargetTooLong);
+    }
+    if head.method == Method::CONNECT {
+        return Err(Error::BadRequest("CONNECT is not served here."));
+    }
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() || (host.is_none() && head.version == Version::HTTP_11) {
+        return Err(Error::BadRequest("A request has exactly one Host header."));
+    }
+    if let Some(authority) = head.uri.authority() {
+        if host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+            return Err(Error::BadRequest("The Host header differs from the request target."));
+        }
+        let host = HeaderValue::from_str(authority.as_str())
+            .map_err(|_| Error::BadRequest("The request target has no host."))?;
+        head.headers.insert(header::HOST, host);
+        let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        head.uri = Uri::from(target);
+    } else if host.is_none() {
+        // HTTP/1.0 knows no Host, HTTP/1.1 wants one: RFC 9112 §3.2 has it empty then.
+        head.headers.insert(header::HOST, HeaderValue::from_static(""));
+    }
+    routing::path::check(head.uri.path()).map_err(|error| {
+        Error::BadRequest(match error {
+            routing::path::PathError::DotSegment => "Paths with dot segments are not served.",
+            routing::path::PathError::EncodedSlash => "Paths with encoded slashes or backslashes are not served.",
+            _ => "The request target is no path.",
+        })
+    })
+}
