@@ -1,6 +1,11 @@
 //! A session comes back to its endpoint: always, and when that cannot be, as the policy says.
 
-use crate::support::{Behaviour, eventually, origin, proxy};
+use crate::support::{Behaviour, Origin, Response, eventually, origin, proxy};
+
+/// The one of two servers that answered first, and the other one.
+fn at_home(first: &Response, a: Origin, b: Origin) -> (Origin, Origin) {
+    if first.served_by() == a.name { (a, b) } else { (b, a) }
+}
 
 #[tokio::test]
 async fn a_session_comes_back_to_its_endpoint_a_thousand_times() {
@@ -42,7 +47,7 @@ async fn a_session_whose_named_endpoint_is_down_waits_until_it_is_back() {
     let proxy = proxy().endpoint(&a).endpoint(&b).run();
     let mut client = proxy.client().await;
     let first = client.get("/").await.expect(200);
-    let (home, other) = if first.served_by() == a.name { (a, b) } else { (b, a) };
+    let (home, other) = at_home(&first, a, b);
     let (name, address) = (home.name, home.address);
     drop(home);
 
@@ -104,7 +109,7 @@ async fn nobody_waits_for_an_endpoint_without_a_name() {
     let proxy = proxy().address(a.address).address(b.address).run();
     let mut client = proxy.client().await;
     let first = client.get("/").await.expect(200);
-    let (home, other) = if first.served_by() == "a" { (a, b) } else { (b, a) };
+    let (home, other) = at_home(&first, a, b);
     drop(home);
     let moved = client.get("/").await.expect(200);
     assert_eq!((moved.served_by(), moved.seen("moorline-session").as_deref()), (other.name, Some("reassigned")));
@@ -117,7 +122,7 @@ async fn on_lost_temporary_serves_elsewhere_until_the_endpoint_is_back() {
     let proxy = proxy().endpoint(&a).endpoint(&b).session("hold: 0s, on_lost: temporary").run();
     let mut client = proxy.client().await;
     let first = client.get("/").await.expect(200);
-    let (home, other) = if first.served_by() == a.name { (a, b) } else { (b, a) };
+    let (home, other) = at_home(&first, a, b);
     let (name, address) = (home.name, home.address);
     drop(home);
     let away = client.get("/").await.expect(200);
@@ -136,7 +141,7 @@ async fn on_lost_reject_says_when_to_come_back() {
     let proxy = proxy().endpoint(&a).endpoint(&b).session("hold: 0s, on_lost: reject").run();
     let mut client = proxy.client().await;
     let first = client.get("/").await.expect(200);
-    let (home, other) = if first.served_by() == a.name { (a, b) } else { (b, a) };
+    let (home, other) = at_home(&first, a, b);
     drop(home);
     let rejected = client.get("/").await.expect(503);
     assert_eq!(rejected.field("retry-after"), Some("2"));
@@ -153,9 +158,7 @@ async fn a_draining_endpoint_keeps_its_sessions_and_gets_no_new_ones() {
     let proxy_of = proxy().endpoint(&a).endpoint(&b);
     let proxy = proxy_of.run();
     let mut client = proxy.client().await;
-    while client.get("/").await.expect(200).served_by() != a.name {
-        client.cookie = None;
-    }
+    client.moor_at(&a).await;
     proxy.publish(&crate::support::proxy().draining(&a).endpoint(&b));
     for _ in 0..20 {
         let kept = client.get("/").await.expect(200);
@@ -176,9 +179,7 @@ async fn past_the_drain_deadline_sessions_move() {
     let (a, b) = (origin("posts-0").run().await, origin("posts-1").run().await);
     let proxy = proxy().endpoint(&a).endpoint(&b).run();
     let mut client = proxy.client().await;
-    while client.get("/").await.expect(200).served_by() != a.name {
-        client.cookie = None;
-    }
+    client.moor_at(&a).await;
     proxy.publish(&crate::support::proxy().draining(&a).endpoint(&b).session("drain_deadline: 0s"));
     let moved = client.get("/").await.expect(200);
     assert_eq!((moved.served_by(), moved.seen("moorline-session").as_deref()), (b.name, Some("reassigned")));
@@ -190,9 +191,7 @@ async fn an_endpoint_that_moves_to_another_address_keeps_its_sessions() {
     let (a, b) = (origin("posts-0").run().await, origin("posts-1").run().await);
     let proxy = proxy().endpoint(&a).endpoint(&b).run();
     let mut client = proxy.client().await;
-    while client.get("/").await.expect(200).served_by() != a.name {
-        client.cookie = None;
-    }
+    client.moor_at(&a).await;
     let moved = origin("posts-0").run().await;
     proxy.publish(&crate::support::proxy().endpoint(&moved).endpoint(&b));
     drop(a);
@@ -206,9 +205,7 @@ async fn a_request_that_waits_wakes_when_its_endpoint_is_published_elsewhere() {
     let (a, b) = (origin("posts-0").run().await, origin("posts-1").run().await);
     let proxy = proxy().endpoint(&a).endpoint(&b).run();
     let mut client = proxy.client().await;
-    while client.get("/").await.expect(200).served_by() != a.name {
-        client.cookie = None;
-    }
+    client.moor_at(&a).await;
     drop(a);
     let request = tokio::spawn(async move { client.get("/").await });
     proxy.reaches("moorline_held_requests ", 1.0).await;
@@ -223,7 +220,7 @@ async fn a_client_that_gives_up_waiting_leaves_the_queue_at_once() {
     let proxy = proxy().endpoint(&a).endpoint(&b).run();
     let mut client = proxy.client().await;
     let first = client.get("/").await.expect(200);
-    let (home, _other) = if first.served_by() == a.name { (a, b) } else { (b, a) };
+    let (home, _other) = at_home(&first, a, b);
     drop(home);
     let cookie = client.cookie.clone().unwrap();
     client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n").as_bytes()).await;
@@ -238,7 +235,7 @@ async fn at_most_six_requests_of_a_session_wait() {
     let proxy = proxy().endpoint(&a).endpoint(&b).run();
     let mut client = proxy.client().await;
     let first = client.get("/").await.expect(200);
-    let (home, _other) = if first.served_by() == a.name { (a, b) } else { (b, a) };
+    let (home, _other) = at_home(&first, a, b);
     drop(home);
     let mut waiting = Vec::new();
     for _ in 0..6 {

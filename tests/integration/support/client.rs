@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::{Origin, PATIENCE};
 
 /// One connection to the proxy, and a jar with one cookie.
 #[derive(Debug)]
@@ -72,6 +72,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             self.cookie = (!pair.ends_with('=')).then(|| pair.to_owned());
         }
         response
+    }
+
+    /// Begins sessions until one is at this server.
+    pub(crate) async fn moor_at(&mut self, origin: &Origin) {
+        while self.get("/").await.expect(200).served_by() != origin.name {
+            self.cookie = None;
+        }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
