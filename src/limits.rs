@@ -14,6 +14,8 @@ pub struct Limits {
     pub head: Duration,
     /// An idle keep-alive connection of a client is closed after this time.
     pub idle: Duration,
+    /// When a connection is closed with something unread on it, the client has this time to take its last answer.
+    pub linger: Duration,
     /// A body, either way, makes some progress within this time.
     pub body: Duration,
     /// A connection to an endpoint is made within this time: a dead pod's address does not refuse, it swallows.
@@ -56,6 +58,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(15),
             idle: Duration::from_secs(75),
+            linger: Duration::from_secs(2),
             body: Duration::from_secs(60),
             connect: Duration::from_secs(1),
             response_head: Duration::from_secs(60),

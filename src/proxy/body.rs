@@ -10,9 +10,9 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::client::Client;
 use super::exchange::Exchange;
 use super::headers;
+use super::lane::Lane;
 use super::upstream::{Connection, InFlight};
 
 /// The body of a request, on its way to an endpoint.
@@ -22,7 +22,7 @@ pub(crate) struct RequestBody(Option<Upload>);
 #[derive(Debug)]
 struct Upload {
     incoming: Incoming,
-    client: Rc<Client>,
+    lane: Rc<Lane>,
 }
 
 /// The body of a response, on its way to a client. When it is gone, so is the exchange it belongs to.
@@ -43,11 +43,11 @@ enum Source {
 
 impl RequestBody {
     /// The body that a client sends.
-    pub(super) fn new(incoming: Incoming, client: &Rc<Client>) -> Self {
+    pub(super) fn new(incoming: Incoming, lane: &Rc<Lane>) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self(Some(Upload { incoming, client: Rc::clone(client) }))
+        Self(Some(Upload { incoming, lane: Rc::clone(lane) }))
     }
 
     /// No body.
@@ -63,9 +63,9 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(upload) = &mut self.0 else { return Poll::Ready(None) };
         let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
-        upload.client.is_awaited.set(polled.is_pending());
+        upload.lane.is_awaited.set(polled.is_pending());
         let frame = ready!(polled);
-        upload.client.uploaded(frame.is_some());
+        upload.lane.uploaded(frame.is_some());
         Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
     }
 

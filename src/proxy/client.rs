@@ -1,6 +1,6 @@
 //! What is known about a client's connection for as long as it lasts.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -10,18 +10,14 @@ use http::header::{HeaderMap, HeaderValue};
 use super::headers::{self, Peer};
 use super::session::Memory;
 use super::tls::Secured;
-use super::watch::{Phase, Watch};
 use super::worker::Worker;
 
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(super) worker: Rc<Worker>,
-    pub(super) watch: Rc<Watch>,
     pub(super) address: IpAddr,
     pub(super) memory: RefCell<Memory>,
-    /// Is it the client whose next piece of a body we wait for, and not the endpoint?
-    pub(super) is_awaited: Cell<bool>,
     peer: Peer,
     /// What was agreed upon, if the connection is TLS.
     tls: Option<Secured>,
@@ -38,13 +34,7 @@ const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 impl Client {
-    pub(super) fn new(
-        worker: Rc<Worker>,
-        watch: Rc<Watch>,
-        address: SocketAddr,
-        peer: Peer,
-        tls: Option<Secured>,
-    ) -> Rc<Self> {
+    pub(super) fn new(worker: Rc<Worker>, address: SocketAddr, peer: Peer, tls: Option<Secured>) -> Rc<Self> {
         // An IPv4 client of a dual-stack socket is an IPv4 client.
         let address = address.ip().to_canonical();
         // The text of an address is a header value.
@@ -52,10 +42,8 @@ impl Client {
             HeaderValue::try_from(address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Rc::new(Self {
             worker,
-            watch,
             address,
             memory: RefCell::default(),
-            is_awaited: Cell::new(false),
             peer,
             tls,
             address_value,
@@ -144,17 +132,5 @@ impl Client {
         let value = headers::forwarded(self.address, Some(host), self.scheme().0)?;
         *last = Some((host.clone(), value.clone()));
         Some(value)
-    }
-
-    /// A part of the request's body has passed, or its end.
-    pub(super) fn uploaded(&self, more: bool) {
-        let (limits, now) = (&self.worker.limits, self.worker.coarse());
-        match self.watch.phase() {
-            Phase::Upload if more => self.watch.extend(now.plus(limits.body)),
-            Phase::Upload => self.watch.enter(Phase::ResponseHead, now.plus(limits.response_head)),
-            // The endpoint answers before the client has sent everything.
-            Phase::Download => self.watch.extend(now.plus(limits.body)),
-            _ => {}
-        }
     }
 }

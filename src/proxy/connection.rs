@@ -1,5 +1,6 @@
 //! A client's connection from its first byte to its last.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -13,7 +14,11 @@ use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::forward;
+use super::guard::{Bounds, FIELDS, RequestGuard};
+use super::guarded::Guarded;
 use super::headers::Peer;
+use super::lane::Lane;
+use super::linger::Linger;
 use super::tls;
 use super::watch::{Phase, Watch};
 use super::wire::{Observer, Wire};
@@ -26,8 +31,8 @@ pub(super) const BODY_BUFFER: usize = 64 * 1024;
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Peer) {
     let _open = Open(&worker);
     let watch = worker.watches.add(&worker.limits, worker.clock.millis());
-    let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust, None);
-    http(&worker, &watch, stream, client).await;
+    let client = Client::new(Rc::clone(&worker), peer, trust, None);
+    http(client, watch, stream).await;
 }
 
 /// The same over TLS. A task of its own kind, so that plain connections do not make room for it.
@@ -45,20 +50,27 @@ pub(super) async fn serve_tls(
         Ok(accepted) => accepted,
         Err(error) => return tracing::debug!(%error, %peer, "TLS handshake failed"),
     };
-    let client = Client::new(Rc::clone(&worker), Rc::clone(&watch), peer, trust, Some(secured));
-    http(&worker, &watch, stream, client).await;
+    let client = Client::new(Rc::clone(&worker), peer, trust, Some(secured));
+    http(client, watch, stream).await;
 }
 
-async fn http(worker: &Rc<Worker>, watch: &Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin, client: Rc<Client>) {
-    let peer = client.address;
-    let socket = Wire::new(stream, Progress { watch: Rc::clone(watch), worker: Rc::clone(worker) });
-    let service = service_fn(|request| forward::handle(Rc::clone(&client), request));
+/// HTTP/1, until the client turns out to speak HTTP/2.
+async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let worker = Rc::clone(&client.worker);
+    let limits = &worker.limits;
+    let socket = Wire::new(Linger::new(stream), Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) });
+    let bounds =
+        Bounds { head_size: limits.head_size, target_size: limits.target_size, fields: FIELDS, prior_knowledge: false };
+    let guard = Rc::new(RefCell::new(RequestGuard::new(bounds)));
+    let lane = Lane::new(client, Rc::clone(&watch), Some(Rc::clone(&guard)));
+    let address = lane.client.address;
+    let service = service_fn(|request| forward::handle(Rc::clone(&lane), request));
     let mut http = pin!(
         hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
-            .max_header_size(worker.limits.head_size)
-            .max_buf_size(BODY_BUFFER.max(worker.limits.head_size))
-            .serve_connection(TokioIo::new(socket), service)
+            .max_header_size(limits.head_size)
+            .max_buf_size(BODY_BUFFER.max(limits.head_size))
+            .serve_connection(TokioIo::new(Guarded::new(socket, guard)), service)
     );
     let mut told = 0;
     let ended = poll_fn(|cx| {
@@ -76,10 +88,7 @@ async fn http(worker: &Rc<Worker>, watch: &Rc<Watch>, stream: impl AsyncRead + A
         http.as_mut().poll(cx)
     });
     if let Err(error) = ended.await {
-        if error.is_parse() {
-            worker.metrics.bad_requests.inc();
-        }
-        tracing::debug!(%error, %peer, "connection ended");
+        tracing::debug!(%error, peer = %address, "connection ended");
     }
 }
 
@@ -120,6 +129,12 @@ impl<S> Observer<S> for Progress {
     fn flushed(&self) {
         if self.watch.phase() == Phase::Flushing {
             self.watch.enter(Phase::Idle, self.worker.coarse().plus(self.worker.limits.idle));
+        }
+    }
+
+    fn closing(&self) {
+        if self.watch.phase() != Phase::Closing {
+            self.watch.enter(Phase::Closing, self.worker.coarse().plus(self.worker.limits.linger));
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Everything that ends a request without an upstream's response, and the one place where that becomes a
 //! status and a text. Clients learn what they can do; what broke inside goes to the log.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::guard::Rule;
 use super::headers;
 
 /// Why a request got no response from an upstream.
@@ -13,6 +16,9 @@ pub(super) enum Error {
     /// The request is none that we pass on.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
+    /// What was sent breaks a rule of HTTP that readers have disagreed about.
+    #[error("refused: {0}")]
+    Refused(Rule),
     /// The target is longer than allowed.
     #[error("the request target is too long")]
     TargetTooLong,
@@ -49,6 +55,9 @@ pub(super) enum Error {
     /// The upstream sent a response that is none.
     #[error("bad response: {0}")]
     BadResponse(&'static str),
+    /// What the upstream sent breaks such a rule.
+    #[error("bad response: {0}")]
+    RefusedResponse(Rule),
     /// The upstream took the request and did not answer.
     #[error("the upstream sent no response within the time limit")]
     ResponseTimeout,
@@ -61,6 +70,7 @@ impl Error {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(rule) => StatusCode::from_u16(rule.status()).unwrap_or(StatusCode::BAD_REQUEST),
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
@@ -69,20 +79,21 @@ impl Error {
             Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Upstream(_) | Self::BadResponse(_) => StatusCode::BAD_GATEWAY,
+            Self::Upstream(_) | Self::BadResponse(_) | Self::RefusedResponse(_) => StatusCode::BAD_GATEWAY,
             Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
     /// Can the connection not be used for another request, because this one was not read to its end?
     pub(super) fn closes(&self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::TargetTooLong | Self::UploadTimeout)
+        matches!(self, Self::BadRequest(_) | Self::Refused(_) | Self::TargetTooLong | Self::UploadTimeout)
     }
 
     /// What the client is told.
-    fn detail(&self) -> &'static str {
-        match self {
+    fn detail(&self) -> Cow<'static, str> {
+        let detail = match self {
             Self::BadRequest(what) => what,
+            Self::Refused(rule) => return format!("The request was refused: {}.", rule.detail()).into(),
             Self::TargetTooLong => "The request target is longer than this server accepts.",
             Self::NoRoute => "Nothing is served under this host and path.",
             Self::Misdirected => "This connection was made for another host. Please ask over one of its own.",
@@ -94,9 +105,10 @@ impl Error {
                 "No server is available for this request right now. Please try again in a moment."
             }
             Self::Upstream(_) => "The server ended the connection before it had answered.",
-            Self::BadResponse(_) => "The server sent a response that makes no sense.",
+            Self::BadResponse(_) | Self::RefusedResponse(_) => "The server sent a response that makes no sense.",
             Self::ResponseTimeout => "The server did not answer in time.",
-        }
+        };
+        detail.into()
     }
 
     /// The response in the form that the client likes best.
@@ -104,7 +116,7 @@ impl Error {
         let (status, detail) = (self.status(), self.detail());
         let title = status.canonical_reason().unwrap_or("Error");
         let id = request_id.to_str().unwrap_or_default();
-        let (kind, body) = accept.render(status.as_u16(), title, detail, id);
+        let (kind, body) = accept.render(status.as_u16(), title, &detail, id);
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         let fields = response.headers_mut();

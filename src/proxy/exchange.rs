@@ -12,8 +12,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::access_log::Line;
-use super::client::Client;
 use super::error::Error;
+use super::lane::Lane;
 use super::metrics::BackendCounters;
 use super::upstream::{Connection, Upstream};
 use super::watch::Phase;
@@ -25,7 +25,7 @@ const CLIENT_CLOSED: u16 = 499;
 /// One request and its response.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    client: Rc<Client>,
+    lane: Rc<Lane>,
     started: Instant,
     method: Method,
     pub(super) request_id: HeaderValue,
@@ -59,12 +59,13 @@ struct Details {
 
 impl Exchange {
     pub(super) fn begin(
-        client: &Rc<Client>,
+        lane: &Rc<Lane>,
         request: &Request<Incoming>,
         started: Instant,
         request_id: HeaderValue,
     ) -> Self {
-        let details = client.worker.log.is_on().then(|| {
+        let worker = lane.worker();
+        let details = worker.log.is_on().then(|| {
             let field = |name| request.headers().get(name).cloned();
             Box::new(Details {
                 uri: request.uri().clone(),
@@ -77,9 +78,9 @@ impl Exchange {
                 error: None,
             })
         });
-        client.worker.metrics.active.inc();
+        worker.metrics.active.inc();
         Self {
-            client: Rc::clone(client),
+            lane: Rc::clone(lane),
             started,
             method: request.method().clone(),
             request_id,
@@ -124,8 +125,8 @@ impl Exchange {
     /// The head of the response is there.
     pub(super) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);
-        let worker = &self.client.worker;
-        self.client.watch.enter(Phase::Download, worker.coarse().plus(worker.limits.body));
+        let worker = self.lane.worker();
+        self.lane.watch.enter(Phase::Download, worker.coarse().plus(worker.limits.body));
         if let Some(details) = &self.details {
             details.answered.set(Some(Instant::now()));
         }
@@ -147,13 +148,13 @@ impl Exchange {
     /// So much of the response has been handed on.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
-        let worker = &self.client.worker;
-        self.client.watch.extend(worker.coarse().plus(worker.limits.body));
+        let worker = self.lane.worker();
+        self.lane.watch.extend(worker.coarse().plus(worker.limits.body));
     }
 
     /// The response ended before it was complete.
     pub(super) fn broke(&mut self, error: &hyper::Error) {
-        self.client.worker.metrics.truncated.inc();
+        self.lane.worker().metrics.truncated.inc();
         tracing::debug!(%error, "response broke off");
         if let Some(details) = &mut self.details {
             details.error = Some(error.to_string());
@@ -162,18 +163,18 @@ impl Exchange {
 
     /// A connection has served its request and may serve another.
     pub(super) fn give_back(&self, upstream: &Upstream, connection: Box<Connection>) {
-        let worker = &self.client.worker;
+        let worker = self.lane.worker();
         worker.upstreams.give_back(upstream, connection, worker.coarse());
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let worker = &self.client.worker;
+        let worker = self.lane.worker();
         let now = Instant::now();
         let duration = now - self.started;
         let coarse = worker.tick(now);
-        self.client.watch.enter(Phase::Flushing, coarse.plus(worker.limits.body));
+        self.lane.watch.enter(Phase::Flushing, coarse.plus(worker.limits.body));
         worker.metrics.active.dec();
         let counters = self.upstream.as_ref().map(|upstream| &upstream.counters).or(self.counters.as_ref());
         if let (Some(outcome), Some(counters)) = (self.outcome, counters)
@@ -187,7 +188,7 @@ impl Drop for Exchange {
         let Some(details) = &self.details else { return };
         let vanished = (!self.is_complete).then_some("the client closed the connection");
         worker.log.write(&Line {
-            client: self.client.address,
+            client: self.lane.client.address,
             request_id: &self.request_id,
             method: &self.method,
             uri: &details.uri,

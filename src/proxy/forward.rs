@@ -13,11 +13,11 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::{RequestBody, ResponseBody};
-use super::client::Client;
 use super::error::{Error, Form};
 use super::exchange::Exchange;
 use super::headers;
 use super::health;
+use super::lane::Lane;
 use super::retry;
 use super::session::{self, Presented};
 use super::target::{find, read_session};
@@ -33,21 +33,28 @@ use crate::snapshot::Snapshot;
 /// What needs no waiting is done before there is a future: hyper moves the future about, and a request inside it would
 /// move along each time.
 pub(super) fn handle(
-    client: Rc<Client>,
+    lane: Rc<Lane>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
     let started = Instant::now();
-    client.worker.tick(started);
-    client.watch.enter(Phase::Routing, Millis(u64::MAX));
-    let (request_id, trace) = client.identify(request.headers());
+    lane.worker().tick(started);
+    lane.watch.enter(Phase::Routing, Millis(u64::MAX));
+    let (request_id, trace) = lane.client.identify(request.headers());
     let accept = request.headers().get(header::ACCEPT).cloned();
-    let exchange = Exchange::begin(&client, &request, started, request_id);
-    let journey = Journey::begin(client, request, trace, exchange);
+    let exchange = Exchange::begin(&lane, &request, started, request_id);
+    let journey = match lane.next() {
+        None => Journey::begin(Rc::clone(&lane), request, trace, exchange),
+        Some(rule) => {
+            lane.worker().metrics.refusals.count(rule);
+            Err(Box::new((Error::Refused(rule), exchange)))
+        }
+    };
     async move {
         let (answer, mut exchange) = match journey {
             Ok(mut journey) => (journey.run().await, journey.exchange),
             Err(failed) => (Err(failed.0), failed.1),
         };
+        lane.decide(false);
         Ok(match answer {
             Ok(Answer { head, incoming, connection, upstream }) => {
                 exchange.answered(head.status);
@@ -73,7 +80,7 @@ struct Answer {
 
 /// A request on its way, through as many attempts as it takes.
 struct Journey {
-    client: Rc<Client>,
+    lane: Rc<Lane>,
     exchange: Exchange,
     /// There while it is ours to send.
     request: Option<Request<RequestBody>>,
@@ -91,14 +98,15 @@ struct Journey {
 impl Journey {
     /// Checks the head, reads the session from it, and makes it the head that the endpoint gets.
     fn begin(
-        client: Rc<Client>,
+        lane: Rc<Lane>,
         request: Request<Incoming>,
         trace: Option<HeaderValue>,
         exchange: Exchange,
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
         let (mut head, body) = request.into_parts();
+        let client = &lane.client;
         let is_tls = client.is_tls(&head.headers);
-        let (presented, scope) = match read_session(&client, &mut head, is_tls) {
+        let (presented, scope) = match read_session(client, &mut head, is_tls) {
             Ok(read) => read,
             Err(error) => return Err(Box::new((error, exchange))),
         };
@@ -109,9 +117,9 @@ impl Journey {
             head.headers.insert(headers::TRACEPARENT, trace);
         }
         head.version = Version::HTTP_11;
-        let request = Some(Request::from_parts(head, RequestBody::new(body, &client)));
+        let request = Some(Request::from_parts(head, RequestBody::new(body, &lane)));
         Ok(Box::new(Self {
-            client,
+            lane,
             exchange,
             request,
             presented,
@@ -125,13 +133,13 @@ impl Journey {
     }
 
     async fn run(&mut self) -> Result<Answer, Error> {
-        let client = Rc::clone(&self.client);
-        let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
+        let lane = Rc::clone(&self.lane);
+        let snapshot = lane.worker().current().ok_or(Error::NotConfigured)?;
         if let Some(answer) = self.attempt(&snapshot).await? {
             return Ok(answer);
         }
         loop {
-            let snapshot = client.worker.current().ok_or(Error::NotConfigured)?;
+            let snapshot = lane.worker().current().ok_or(Error::NotConfigured)?;
             // Boxed: what is rare should not make every request's state larger.
             if let Some(answer) = Box::pin(self.attempt(&snapshot)).await? {
                 return Ok(answer);
@@ -142,7 +150,7 @@ impl Journey {
     /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<Option<Answer>, Error> {
         let Some(request) = &self.request else { return Err(Error::Unavailable) };
-        let rule = find(&self.client, snapshot, request.headers(), request.uri())?;
+        let rule = find(&self.lane.client, snapshot, request.headers(), request.uri())?;
         match self.decide(rule) {
             Decision::Forward(forward) => self.send(snapshot, rule, &forward).await,
             Decision::Hold { backend, endpoint, .. } => {
@@ -153,7 +161,7 @@ impl Journey {
     }
 
     fn decide<'r>(&self, rule: &'r Rule) -> Decision<'r> {
-        let worker = &self.client.worker;
+        let worker = self.lane.worker();
         let same_scope = rule.session.as_ref().map(|persistence| persistence.scope) == self.scope;
         let attempt = Attempt {
             token: self.presented.token.as_ref().filter(|_| same_scope),
@@ -165,8 +173,8 @@ impl Journey {
 
     /// Sends the request to the endpoint that was decided upon.
     async fn send(&mut self, snapshot: &Snapshot, rule: &Rule, forward: &Forward<'_>) -> Result<Option<Answer>, Error> {
-        let client = Rc::clone(&self.client);
-        let worker = &client.worker;
+        let lane = Rc::clone(&self.lane);
+        let worker = lane.worker();
         let upstream = worker.upstreams.of(forward.backend, forward.endpoint).begin();
         let session = forward.claims.map(|claims| claims.session);
         self.exchange.decided(forward.outcome, &upstream, session);
@@ -185,8 +193,8 @@ impl Journey {
         } else {
             (Phase::Upload, limits.body, limits.body)
         };
-        client.watch.enter(phase, worker.coarse().plus(limit));
-        match connection.send(request, &client.watch, patience).await {
+        lane.watch.enter(phase, worker.coarse().plus(limit));
+        match connection.send(request, &lane.watch, patience).await {
             Ok(response) => self.answer(snapshot, rule, forward, response, connection, upstream).map(Some),
             Err(error) => {
                 let replay = if repeatable { connection.replay() } else { None };
@@ -197,8 +205,8 @@ impl Journey {
 
     /// A kept connection, or a fresh one. `None`: there is none to be had here.
     async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
-        let client = Rc::clone(&self.client);
-        let worker = &client.worker;
+        let lane = Rc::clone(&self.lane);
+        let worker = lane.worker();
         if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_repeatable(request)) {
             // What cannot be sent twice lets the sockets speak first: a server that has just closed a kept connection
             // is noticed before the request is written, not after.
@@ -231,7 +239,7 @@ impl Journey {
     }
 
     fn give_up(&mut self, endpoint: &EndpointId) {
-        self.failed_since.get_or_insert(self.client.worker.clock.millis());
+        self.failed_since.get_or_insert(self.lane.worker().clock.millis());
         self.tried.push(endpoint.clone());
     }
 
@@ -243,9 +251,19 @@ impl Journey {
         upstream: &InFlight,
         was_fresh: bool,
     ) -> Result<(), Error> {
-        let client = Rc::clone(&self.client);
-        let worker = &client.worker;
+        let lane = Rc::clone(&self.lane);
+        let worker = lane.worker();
+        if let Some(rule) = self.lane.refused_body() {
+            // The client's fault, whatever became of what had been sent of it.
+            worker.metrics.refusals.count(rule);
+            return Err(Error::Refused(rule));
+        }
         match error {
+            SendError::Refused(rule) => {
+                worker.metrics.refusals.count(rule);
+                tracing::warn!(endpoint = %upstream.id, rule = rule.name(), "response refused: {rule}");
+                return Err(Error::RefusedResponse(rule));
+            }
             SendError::Unsent(request) => {
                 self.request = Some(*request);
                 // A fresh connection that takes no request is as good as none.
@@ -263,13 +281,13 @@ impl Journey {
                     self.give_up(&upstream.id);
                 }
             }
-            SendError::Timeout if self.client.watch.phase() == Phase::Upload && self.client.is_awaited.get() => {
+            SendError::Timeout if self.lane.watch.phase() == Phase::Upload && self.lane.is_awaited.get() => {
                 return Err(Error::UploadTimeout);
             }
             SendError::Timeout => return Err(Error::ResponseTimeout),
         }
         self.needs_fresh = true;
-        self.client.watch.enter(Phase::Routing, Millis(u64::MAX));
+        self.lane.watch.enter(Phase::Routing, Millis(u64::MAX));
         Ok(())
     }
 
@@ -283,8 +301,8 @@ impl Journey {
 
     /// Waits until the endpoint may be there again, another snapshot is in force, or the time is over.
     async fn hold(&mut self, rule: &Rule, backend: &Backend, endpoint: &Endpoint) -> Result<(), Error> {
-        let client = Rc::clone(&self.client);
-        let worker = &client.worker;
+        let lane = Rc::clone(&self.lane);
+        let worker = lane.worker();
         let upstream = worker.upstreams.of(backend, endpoint);
         let Some(token) = &self.presented.token else { return Err(Error::Unavailable) };
         let session = token.claims.session;
@@ -319,7 +337,7 @@ impl Journey {
     fn refused(&mut self, rule: &Rule, refusal: Refusal) -> Error {
         if let Some(primary) = rule.backends.first() {
             let session = self.presented.token.map(|token| token.claims.session);
-            let counters = self.client.worker.metrics.backend(primary.backend.id());
+            let counters = self.lane.worker().metrics.backend(primary.backend.id());
             self.exchange.refused(refusal.into(), counters, session);
         }
         match refusal {
@@ -347,10 +365,10 @@ impl Journey {
         if let (Some(persistence), Some(claims)) = (&rule.session, forward.claims) {
             let cookie = &persistence.policy.cookie;
             let set = if ends {
-                self.client.worker.sessions.end(claims.session);
+                self.lane.worker().sessions.end(claims.session);
                 self.presented.cookie.then(|| session::expire_cookie(cookie, self.is_tls)).flatten()
             } else if forward.issue {
-                let unix = self.client.worker.now().unix;
+                let unix = self.lane.worker().now().unix;
                 let token = snapshot.keys.seal(&persistence.scope, claims, forward.endpoint, unix);
                 session::set_cookie(cookie, token, self.is_tls)
             } else {

@@ -20,15 +20,8 @@
 //! out of [`Guard::ready`] later, before anything that is read after it. Once [`Guard::refusal`] is there, nothing
 //! more passes.
 //!
-//! ## What is left to do: the wire
-//! It sits between `Wire` and hyper. A read hands on what is `ready`, then reads and feeds; it goes round again rather
-//! than return nothing, which would mean the end. A client's refused head becomes [`STAND_IN`], and after that the read
-//! stays pending; `forward` knows the stand-in by its number, answers with the refusal, and calls `decide` for every
-//! answer. A refused body is an error of the read, which `forward` looks up before it blames the endpoint. On the side of
-//! endpoints every refusal is an error of the read; `Connection::send` calls `ask`, and a connection is usable only if
-//! `is_answered`.
-
-#![allow(dead_code, unused_imports, reason = "the wire does not use it yet")]
+//! `proxy::guarded` puts it between a socket and hyper. A client's refused head becomes [`STAND_IN`] there, a refused body
+//! an error of the read, and so does every refusal of what an endpoint sends.
 
 mod authority;
 mod chunk;
@@ -45,7 +38,11 @@ mod tests;
 pub(super) use self::request::Requests;
 pub(super) use self::response::{Asked, Responses};
 pub(super) use self::rules::Rule;
+pub(super) use self::side::Side;
 pub(super) use self::stream::{Guard, Place, Refusal};
+
+/// How many rules there are, for whoever counts by them.
+pub(super) const RULES: usize = Rule::ALL.len();
 
 /// Follows the requests of a client.
 pub(super) type RequestGuard = Guard<Requests>;
@@ -62,6 +59,8 @@ pub(super) struct Bounds {
     pub(super) target_size: usize,
     /// The most fields of a head or trailer section; never more than [`FIELDS`].
     pub(super) fields: usize,
+    /// May a client begin with HTTP/2 (RFC 9113 §3.3)?
+    pub(super) prior_knowledge: bool,
 }
 
 /// hyper takes so many fields unless it is told otherwise, and then allocates for every head.

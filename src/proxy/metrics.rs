@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use super::guard::{RULES, Rule};
 use super::held::Held;
 use super::upstream::Registry;
 use crate::routing::{BackendId, Outcome};
@@ -37,8 +38,8 @@ pub(super) struct WorkerMetrics {
     pub(super) connections_total: Counter,
     /// Connections of clients that were refused since too many are open.
     pub(super) connections_refused: Counter,
-    /// Requests that were none, and were answered with 400 or 431 before anybody looked at them.
-    pub(super) bad_requests: Counter,
+    /// What clients have sent and nobody has seen, by the rule that it breaks.
+    pub(super) refusals: Refusals,
     pub(super) tls_handshakes: Counter,
     pub(super) tls_handshake_failures: Counter,
     pub(super) dials: Counter,
@@ -51,6 +52,10 @@ pub(super) struct WorkerMetrics {
     requests: Mutex<HashMap<(&'static str, u16), Arc<Durations>, foldhash::fast::RandomState>>,
     backends: Mutex<HashMap<BackendId, Arc<BackendCounters>>>,
 }
+
+/// One counter for each rule.
+#[derive(Debug)]
+pub(super) struct Refusals([Counter; RULES]);
 
 /// What was decided for the sessions of a backend.
 #[derive(Debug, Default)]
@@ -84,6 +89,22 @@ impl Counter {
 
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Refusals {
+    pub(super) fn count(&self, rule: Rule) {
+        self.0[rule as usize].inc();
+    }
+
+    fn get(&self, rule: Rule) -> u64 {
+        self.0[rule as usize].get()
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
     }
 }
 
@@ -143,9 +164,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_index_their_counters_in_the_order_of_all() {
+    fn outcomes_and_rules_index_their_counters_in_the_order_of_all() {
         for (at, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, at);
+        }
+        for (at, rule) in Rule::ALL.iter().enumerate() {
+            assert_eq!(*rule as usize, at);
         }
     }
 }

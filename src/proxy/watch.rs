@@ -39,6 +39,8 @@ pub(super) enum Phase {
     Flushing,
     /// Between two requests.
     Idle,
+    /// We have ended the connection, and the client has not.
+    Closing,
 }
 
 /// One connection, as the sweep sees it. Written by the connection's own task.

@@ -27,6 +27,9 @@ pub(super) trait Observer<S> {
 
     /// Everything that there was has been written.
     fn flushed(&self) {}
+
+    /// The connection is to be closed.
+    fn closing(&self) {}
 }
 
 /// A socket with an observer.
@@ -101,6 +104,7 @@ impl<S: AsyncWrite + Unpin, O: Observer<S> + Unpin> AsyncWrite for Wire<S, O> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.observer.closing();
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -14,6 +14,7 @@ mod headers;
 mod hostile;
 mod reload;
 mod stickiness;
+mod strict;
 mod support;
 mod timeouts;
 mod tls;

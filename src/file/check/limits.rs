@@ -27,6 +27,7 @@ pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> L
     times.duration(&typed.upstream_idle, &mut limits.upstream_idle);
     // Zero: whoever sends SIGTERM does not wait.
     times.bounds = Duration::ZERO..=hours(24);
+    times.duration(&typed.linger, &mut limits.linger);
     times.duration(&typed.shutdown, &mut limits.shutdown);
     sizes(typed, &mut limits, problems);
     counts(typed, &mut limits, problems);

@@ -22,6 +22,9 @@ pub struct Limits {
     /// An idle keep-alive connection of a client is closed after this time.
     #[schemars(with = "Option<Duration>")]
     pub idle: Option<At<String>>,
+    /// When a connection is closed with something unread on it, the client has this time to take its last answer.
+    #[schemars(with = "Option<Duration>")]
+    pub linger: Option<At<String>>,
     /// A body, either way, makes some progress within this time.
     #[schemars(with = "Option<Duration>")]
     pub body: Option<At<String>>,

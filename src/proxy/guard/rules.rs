@@ -1,6 +1,7 @@
 //! The rules, each with a name that metrics and documents keep.
 
-/// Whose bytes a rule is about.
+/// Whose bytes a rule is about: for the documentation, which a test writes.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     Both,
@@ -37,11 +38,13 @@ macro_rules! rules {
             }
 
             /// Where it is written.
+            #[cfg(test)]
             pub(super) fn rfc(self) -> &'static str {
                 match self { $(Self::$rule => $rfc),* }
             }
 
             /// Whose bytes it is about.
+            #[cfg(test)]
             pub(super) fn scope(self) -> Scope {
                 match self { $(Self::$rule => Scope::$scope),* }
             }

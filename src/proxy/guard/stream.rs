@@ -19,8 +19,14 @@ enum State {
     Undecided,
     /// Nothing is looked at any more.
     Open,
+    /// The client speaks HTTP/2, which is not ours to follow.
+    Http2,
     Refused,
 }
+
+/// The beginning of the preface of RFC 9113 §3.4, which is no request of any other version. Who sends this speaks HTTP/2,
+/// and who then goes on wrongly is told so in HTTP/2.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
 /// Why nothing passes any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +138,19 @@ impl<S: Side> Guard<S> {
         self.heads
     }
 
+    /// Has the client begun to speak HTTP/2? Everything that it has sent is kept then: see [`Self::take_kept`].
+    #[must_use]
+    pub(in crate::proxy) fn is_http2(&self) -> bool {
+        matches!(self.state, State::Http2)
+    }
+
+    /// What has not passed so far, for whoever goes on from here.
+    #[must_use]
+    pub(in crate::proxy) fn take_kept(&mut self) -> Vec<u8> {
+        self.ready = 0;
+        std::mem::take(&mut self.kept)
+    }
+
     /// Is the connection between two messages, with nothing kept?
     #[must_use]
     pub(in crate::proxy) fn is_between(&self) -> bool {
@@ -185,12 +204,16 @@ impl<S: Side> Guard<S> {
             }
             State::Trailers => self.trailers(bytes),
             State::Undecided if bytes.len() > self.bounds.head_size => Err(Rule::Early),
-            State::Undecided | State::Refused => Ok(0),
+            State::Undecided | State::Refused | State::Http2 => Ok(0),
             State::Open => Ok(bytes.len()),
         }
     }
 
     fn head(&mut self, bytes: &[u8]) -> Result<usize, Rule> {
+        if self.heads == 0 && self.bounds.prior_knowledge && bytes.starts_with(PREFACE) {
+            self.state = State::Http2;
+            return Ok(0);
+        }
         let lead = S::lead(bytes);
         if let Some(first) = bytes.get(lead) {
             self.side.begin(*first)?;

@@ -9,7 +9,7 @@ mod request_bodies;
 mod request_heads;
 mod responses;
 
-const BOUNDS: Bounds = Bounds { head_size: 1024, target_size: 256, fields: 16 };
+const BOUNDS: Bounds = Bounds { head_size: 1024, target_size: 256, fields: 16, prior_knowledge: false };
 
 /// Good requests that a connection may have carried before.
 const BEFORE: [&[u8]; 4] = [

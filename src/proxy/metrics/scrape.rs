@@ -8,17 +8,17 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType::{Counter as Total, Gauge, Histogram};
 
 use super::{BOUNDS, Counter, Durations, Metrics, WorkerMetrics, lock};
+use crate::proxy::guard::Rule;
 use crate::routing::{BackendId, Outcome};
 
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 11] = [
+const COUNTERS: [Field; 10] = [
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
     ("moorline_client_connections_refused", "Connections answered with 503 because too many were open", |w| {
         &w.connections_refused
     }),
-    ("moorline_client_bad_requests", "Requests that were no HTTP, or had too large a head", |w| &w.bad_requests),
     ("moorline_tls_handshakes", "TLS handshakes with clients that succeeded", |w| &w.tls_handshakes),
     ("moorline_tls_handshake_failures", "TLS handshakes with clients that failed", |w| &w.tls_handshake_failures),
     ("moorline_upstream_connects", "Connections begun to endpoints", |w| &w.dials),
@@ -52,6 +52,7 @@ impl Collector for Metrics {
             let labels = [("backend", berth.backend.as_str()), ("endpoint", &*berth.name)];
             family.encode_family(&labels)?.encode_gauge(&u64::from(!reachable))?;
         }
+        self.refusals(&mut encoder)?;
         self.decisions(&mut encoder)?;
         self.durations(&mut encoder)
     }
@@ -61,6 +62,20 @@ impl Metrics {
     /// Wraps as the counters do: a gauge may be below zero on the one and above on another worker.
     fn sum(&self, place: fn(&WorkerMetrics) -> &Counter) -> u64 {
         lock(&self.workers).iter().map(|worker| place(worker).get()).fold(0, u64::wrapping_add)
+    }
+
+    /// Rules that nobody has broken yet are left out.
+    fn refusals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "What was refused on the bytes, by the rule that it broke";
+        let mut family = encoder.encode_descriptor("moorline_refusals", help, None, Total)?;
+        for rule in Rule::ALL {
+            let sum: u64 = lock(&self.workers).iter().map(|worker| worker.refusals.get(*rule)).sum();
+            if sum > 0 {
+                let labels = [("rule", rule.name())];
+                family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&sum, None)?;
+            }
+        }
+        Ok(())
     }
 
     fn decisions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

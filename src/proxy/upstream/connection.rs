@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -21,12 +21,14 @@ use tokio::net::TcpStream;
 
 use super::super::body::RequestBody;
 use super::super::connection::BODY_BUFFER;
+use super::super::guard::{Asked, Bounds, FIELDS, ResponseGuard, Responses, Rule};
+use super::super::guarded::Guarded;
 use super::super::retry;
 use super::super::watch::Watch;
 use super::super::wire::{Observer, Wire};
 use crate::routing::Millis;
 
-type Driver = http1::Connection<TokioIo<Wire<TcpStream, Rc<Shared>>>, RequestBody>;
+type Driver = http1::Connection<TokioIo<Guarded<Wire<TcpStream, Rc<Shared>>, Responses>>, RequestBody>;
 
 /// A connection to an endpoint, with at most one request under way.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(crate) enum SendError {
         /// Had the upstream begun to answer?
         answered: bool,
     },
+    /// What came back breaks a rule.
+    Refused(Rule),
     /// The time for it is over.
     Timeout,
 }
@@ -85,12 +89,13 @@ impl Connection {
         head_size: usize,
         open: Open,
     ) -> Result<Self, hyper::Error> {
-        let shared = Rc::<Shared>::default();
+        let shared = Rc::new(Shared::new(head_size));
         let wire = Wire::new(stream, Rc::clone(&shared));
+        let guard = Rc::clone(&shared.guard);
         let (sender, driver) = http1::Builder::new()
             .max_header_size(head_size)
             .max_buf_size(BODY_BUFFER.max(head_size))
-            .handshake(TokioIo::new(wire))
+            .handshake(TokioIo::new(Guarded::new(wire, guard)))
             .await?;
         let driver = Some(driver);
         Ok(Self { sender, driver, address, shared, idle_since: Millis(0), is_fresh: true, _open: open })
@@ -109,9 +114,11 @@ impl Connection {
         self.shared.answered.set(false);
         self.shared.patience.set(patience);
         self.shared.head.borrow_mut().clear();
+        let asked = Asked { head: request.method() == Method::HEAD, upgrade: false };
+        self.shared.guard.borrow_mut().ask(asked);
         // Before there is a future: the request does not have to live in it.
         let response = self.sender.try_send_request(request);
-        let (driver, answered) = (&mut self.driver, &self.shared.answered);
+        let (driver, shared) = (&mut self.driver, &self.shared);
         async move {
             let mut response = pin!(response);
             let sent = poll_fn(|cx| {
@@ -128,7 +135,10 @@ impl Connection {
                 Some(Ok(response)) => Ok(response),
                 Some(Err(mut failed)) => Err(match failed.take_message() {
                     Some(request) => SendError::Unsent(Box::new(request)),
-                    None => SendError::Sent { error: failed.into_error(), answered: answered.get() },
+                    None => match shared.guard.borrow().refusal() {
+                        Some(refusal) => SendError::Refused(refusal.rule),
+                        None => SendError::Sent { error: failed.into_error(), answered: shared.answered.get() },
+                    },
                 }),
             }
         }
@@ -147,7 +157,7 @@ impl Connection {
     /// Can another request be sent? Looks at the socket, so that a server that has closed it is noticed.
     pub(crate) fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
         self.drive(cx);
-        self.driver.is_some() && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready() && self.shared.guard.borrow().is_answered()
     }
 
     pub(super) fn rest(&mut self, now: Millis) {
@@ -178,8 +188,9 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
 }
 
 /// What a connection and its socket tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    guard: Rc<RefCell<ResponseGuard>>,
     /// Has anything come back?
     answered: Cell<bool>,
     /// How long the endpoint's host may leave what we send unacknowledged,
@@ -188,6 +199,20 @@ struct Shared {
     told: Cell<Duration>,
     /// The head of the request under way: what was given to the socket first.
     head: RefCell<Vec<u8>>,
+}
+
+impl Shared {
+    fn new(head_size: usize) -> Self {
+        // Only requests have targets, and only clients begin.
+        let bounds = Bounds { head_size, target_size: 0, fields: FIELDS, prior_knowledge: false };
+        Self {
+            guard: Rc::new(RefCell::new(ResponseGuard::new(bounds))),
+            answered: Cell::default(),
+            patience: Cell::default(),
+            told: Cell::default(),
+            head: RefCell::default(),
+        }
+    }
 }
 
 impl Observer<TcpStream> for Rc<Shared> {

@@ -15,6 +15,8 @@ pub(crate) enum Behaviour {
     Echo,
     /// Answers with these bytes, and goes on.
     Answer(String),
+    /// Answers with these bytes, each by itself, and goes on.
+    Dribble(String),
     /// Answers with these bytes, and closes.
     AnswerAndClose(String),
     /// Closes without an answer.
@@ -174,6 +176,16 @@ async fn act(stream: &mut TcpStream, behaviour: Behaviour, head: &str, state: &S
     match behaviour {
         Behaviour::Echo | Behaviour::Late(_) => write(stream, &echo(head, state.name)).await,
         Behaviour::Answer(bytes) => write(stream, &bytes).await,
+        Behaviour::Dribble(bytes) => {
+            stream.set_nodelay(true).expect("an option");
+            for byte in bytes.as_bytes().chunks(1) {
+                if stream.write_all(byte).await.is_err() {
+                    return false;
+                }
+                tokio::task::yield_now().await;
+            }
+            true
+        }
         Behaviour::AnswerAndClose(bytes) => {
             write(stream, &bytes).await;
             false

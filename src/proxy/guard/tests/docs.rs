@@ -7,12 +7,9 @@ use super::Rule;
 
 const INTRODUCTION: &str = "# Refusals
 
-**Not in force yet**: the guard that knows these rules is built and tested by itself, and does not stand between the
-sockets and the HTTP parser so far. Until it does, only what the parser and `proxy::target` refuse is refused.
-
-What the guard refuses on the bytes of a connection, before anything else reads them. A client is to get the answer, and
-the connection to be closed; a response that breaks a rule is to become 502, or be broken off if it had begun. The names
-do not change.
+What the guard refuses on the bytes of an HTTP/1 connection, before anything else reads them. A client gets the answer
+after those of the requests before it, and the connection is closed; a response that breaks a rule becomes 502, or is
+broken off if it had begun. The names do not change; `moorline_refusals_total` counts by them.
 
 Written by `UPDATE_DOCS=1 cargo test --lib proxy::guard`.
 

@@ -194,7 +194,7 @@ proptest! {
         cuts in prop::collection::vec(any::<Index>(), 0..6),
         tight in any::<bool>(),
     ) {
-        let bounds = if tight { Bounds { head_size: 60, target_size: 10, fields: 3 } } else { BOUNDS };
+        let bounds = if tight { Bounds { head_size: 60, target_size: 10, fields: 3, ..BOUNDS } } else { BOUNDS };
         same_verdict(|| RequestGuard::new(bounds), &bytes, &cuts);
     }
 
@@ -205,7 +205,7 @@ proptest! {
         asked in (any::<bool>(), any::<bool>()).prop_map(|(head, upgrade)| Asked { head, upgrade }),
         tight in any::<bool>(),
     ) {
-        let bounds = if tight { Bounds { head_size: 60, target_size: 10, fields: 3 } } else { BOUNDS };
+        let bounds = if tight { Bounds { head_size: 60, target_size: 10, fields: 3, ..BOUNDS } } else { BOUNDS };
         let guard = || {
             let mut guard = ResponseGuard::new(bounds);
             guard.ask(asked);
