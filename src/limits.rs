@@ -22,6 +22,8 @@ pub struct Limits {
     pub connect: Duration,
     /// An endpoint sends its response head within this time.
     pub response_head: Duration,
+    /// A tunnel (WebSocket and other upgrades) on which nothing moves is closed after this time.
+    pub tunnel: Duration,
     /// An idle connection to an endpoint is closed after this time: less than the 5 s after which common
     /// servers close theirs, so that it is us who close.
     pub upstream_idle: Duration,
@@ -34,6 +36,8 @@ pub struct Limits {
     pub head_size: usize,
     /// The longest request target in bytes; more is answered with 414.
     pub target_size: usize,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: usize,
     /// Client connections at a time, in all.
     pub connections: usize,
     /// Connections to one endpoint at a time, shared out evenly among the workers; what comes on top goes to another
@@ -62,11 +66,13 @@ impl Default for Limits {
             body: Duration::from_secs(60),
             connect: Duration::from_secs(1),
             response_head: Duration::from_secs(60),
+            tunnel: Duration::from_secs(60 * 60),
             upstream_idle: Duration::from_secs(4),
             upstream_user_timeout: Duration::from_secs(3),
             shutdown: Duration::from_secs(30),
             head_size: 64 * 1024,
             target_size: 16 * 1024,
+            streams: 128,
             connections: 20_000,
             upstream_connections: 1024,
             upstream_idle_connections: 128,

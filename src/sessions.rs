@@ -96,6 +96,13 @@ impl Sessions {
         Arc::clone(berth)
     }
 
+    /// The session is still there, without another request. One that has ended does not come back.
+    pub fn stay(&self, id: SessionId, now: Millis) {
+        if let Some(mut live) = self.entries.get_mut(&id) {
+            live.last_seen = live.last_seen.max(now);
+        }
+    }
+
     /// A request of the session went to this endpoint.
     pub fn touch(&self, id: SessionId, berth: &Arc<Berth>, idle: Duration, now: Millis) {
         if let Some(mut live) = self.entries.get_mut(&id) {
@@ -275,6 +282,19 @@ mod tests {
         sessions.sweep(Millis(60_000));
         assert_eq!(sessions.list(10, |_| true).iter().map(|s| s.id).collect::<Vec<_>>(), [SessionId(2)]);
         assert_eq!(a.sessions(), 1);
+    }
+
+    #[test]
+    fn a_session_that_stays_is_not_swept_and_one_that_has_ended_does_not_come_back() {
+        let (sessions, a, _) = index(10);
+        sessions.touch(SessionId(1), &a, IDLE, Millis(0));
+        sessions.stay(SessionId(1), Millis(30_000));
+        sessions.stay(SessionId(2), Millis(30_000));
+        sessions.sweep(Millis(60_000));
+        assert_eq!((sessions.len(), sessions.list(10, |_| true)[0].requests), (1, 1));
+        sessions.end(SessionId(1));
+        sessions.stay(SessionId(1), Millis(60_000));
+        assert_eq!(sessions.len(), 0);
     }
 
     #[test]

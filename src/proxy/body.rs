@@ -27,7 +27,10 @@ struct Upload {
 
 /// The body of a response, on its way to a client. When it is gone, so is the exchange it belongs to.
 #[derive(Debug)]
-pub(crate) struct ResponseBody {
+pub(crate) struct ResponseBody(Option<Download>);
+
+#[derive(Debug)]
+struct Download {
     source: Source,
     broken: Option<hyper::Error>,
     exchange: Exchange,
@@ -79,9 +82,15 @@ impl Body for RequestBody {
 }
 
 impl ResponseBody {
+    /// No body, of an exchange that goes on elsewhere.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// A body of our own.
     pub(super) fn own(bytes: Bytes, exchange: Exchange) -> Self {
-        Self { source: Source::Own((!bytes.is_empty()).then_some(bytes)), broken: None, exchange }
+        let source = Source::Own((!bytes.is_empty()).then_some(bytes));
+        Self(Some(Download { source, broken: None, exchange }))
     }
 
     /// The body that an endpoint sends over this connection.
@@ -92,14 +101,16 @@ impl ResponseBody {
         exchange: Exchange,
     ) -> Self {
         let source = Source::Upstream { incoming, connection: Some(connection), upstream };
-        let mut body = Self { source, broken: None, exchange };
-        if body.is_end_stream() {
-            body.exchange.completed();
-            body.give_back(&mut Context::from_waker(std::task::Waker::noop()));
+        let mut download = Download { source, broken: None, exchange };
+        if download.is_end_stream() {
+            download.exchange.completed();
+            download.give_back(&mut Context::from_waker(std::task::Waker::noop()));
         }
-        body
+        Self(Some(download))
     }
+}
 
+impl Download {
     /// The body has come to its end: the connection may serve another request.
     fn give_back(&mut self, cx: &mut Context<'_>) {
         if let Source::Upstream { connection, upstream, .. } = &mut self.source
@@ -109,22 +120,16 @@ impl ResponseBody {
             self.exchange.give_back(upstream, connection);
         }
     }
-}
 
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        if let Some(error) = this.broken.take() {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let (incoming, connection) = match &mut this.source {
+        let (incoming, connection) = match &mut self.source {
             Source::Own(bytes) => {
                 let bytes = bytes.take();
-                this.exchange.sent(bytes.as_ref().map_or(0, Bytes::len));
-                this.exchange.completed();
+                self.exchange.sent(bytes.as_ref().map_or(0, Bytes::len));
+                self.exchange.completed();
                 return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
             }
             Source::Upstream { incoming, connection, .. } => (incoming, connection),
@@ -142,17 +147,17 @@ impl Body for ResponseBody {
             Some(Err(error)) => {
                 // What has come so far is written out first: a client that is told of the end at once would
                 // never see the beginning.
-                this.exchange.broke(&error);
-                this.broken = Some(error);
+                self.exchange.broke(&error);
+                self.broken = Some(error);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             None => None,
         };
-        this.exchange.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
+        self.exchange.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
         if frame.is_none() || incoming.is_end_stream() {
-            this.exchange.completed();
-            this.give_back(cx);
+            self.exchange.completed();
+            self.give_back(cx);
         }
         Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame))))
     }
@@ -163,11 +168,28 @@ impl Body for ResponseBody {
             Source::Upstream { incoming, .. } => self.broken.is_none() && incoming.is_end_stream(),
         }
     }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.0 {
+            Some(download) => download.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Download::is_end_stream)
+    }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Upstream { incoming, .. } => incoming.size_hint(),
+        match self.0.as_ref().map(|download| &download.source) {
+            None => SizeHint::with_exact(0),
+            Some(Source::Own(bytes)) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Some(Source::Upstream { incoming, .. }) => incoming.size_hint(),
         }
     }
 }

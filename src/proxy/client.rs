@@ -59,6 +59,11 @@ impl Client {
         }
     }
 
+    /// Is this connection TLS?
+    pub(super) fn is_secured(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// May this host, which is in its canonical form, be asked for over this connection? None at all may.
     pub(super) fn covers(&self, host: &str) -> bool {
         host.is_empty() || self.tls.as_ref().is_none_or(|tls| tls.covers(host))

@@ -17,6 +17,7 @@ use super::forward;
 use super::guard::{Bounds, FIELDS, RequestGuard};
 use super::guarded::Guarded;
 use super::headers::Peer;
+use super::http2;
 use super::lane::Lane;
 use super::linger::Linger;
 use super::tls;
@@ -50,32 +51,63 @@ pub(super) async fn serve_tls(
         Ok(accepted) => accepted,
         Err(error) => return tracing::debug!(%error, %peer, "TLS handshake failed"),
     };
+    let is_http2 = secured.is_http2();
     let client = Client::new(Rc::clone(&worker), peer, trust, Some(secured));
+    if is_http2 {
+        let first_byte = worker.coarse().plus(worker.limits.first_byte);
+        watch.enter(Phase::Preface, first_byte);
+        let progress = Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) };
+        return Box::pin(http2::serve(client, watch, Wire::new(Linger::new(stream), progress))).await;
+    }
     http(client, watch, stream).await;
 }
 
-/// HTTP/1, until the client turns out to speak HTTP/2.
-async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+/// HTTP/1, until the client turns out to speak something else.
+async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
     let worker = Rc::clone(&client.worker);
-    let limits = &worker.limits;
-    let socket = Wire::new(Linger::new(stream), Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) });
-    let bounds =
-        Bounds { head_size: limits.head_size, target_size: limits.target_size, fields: FIELDS, prior_knowledge: false };
+    let progress = Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) };
+    let bounds = Bounds {
+        head_size: worker.limits.head_size,
+        target_size: worker.limits.target_size,
+        fields: FIELDS,
+        prior_knowledge: !client.is_secured(),
+    };
     let guard = Rc::new(RefCell::new(RequestGuard::new(bounds)));
-    let lane = Lane::new(client, Rc::clone(&watch), Some(Rc::clone(&guard)));
-    let address = lane.client.address;
-    let service = service_fn(|request| forward::handle(Rc::clone(&lane), request));
+    let lane = Lane::new(client, Rc::clone(&watch), Some(Rc::clone(&guard)), None);
+    let mut socket = Guarded::new(Wire::new(Linger::new(stream), progress), Rc::clone(&guard));
+    let ended = http1(&lane, &guard, &mut socket).await;
+    lane.count_untold();
+    if let Err(error) = ended {
+        return tracing::debug!(%error, peer = %lane.client.address, "connection ended");
+    }
+    // Both are rare, and large.
+    if guard.borrow().is_http2() {
+        guard.borrow_mut().open();
+        Box::pin(http2::serve(Rc::clone(&lane.client), watch, socket)).await;
+    } else if let Some(tunnel) = lane.take_tunnel() {
+        let (wire, early) = socket.into_parts();
+        Box::pin(tunnel.run(&lane, wire.into_inner().into_inner(), &early)).await;
+    }
+}
+
+async fn http1(
+    lane: &Rc<Lane>,
+    guard: &RefCell<RequestGuard>,
+    socket: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> hyper::Result<()> {
+    let (watch, limits) = (&lane.watch, &lane.worker().limits);
+    let service = service_fn(|request| forward::handle(Rc::clone(lane), request));
     let mut http = pin!(
         hyper::server::conn::http1::Builder::new()
             .header_read_timeout(None)
             .max_header_size(limits.head_size)
             .max_buf_size(BODY_BUFFER.max(limits.head_size))
-            .serve_connection(TokioIo::new(Guarded::new(socket, guard)), service)
+            .serve_connection(TokioIo::new(socket), service)
     );
     let mut told = 0;
-    let ended = poll_fn(|cx| {
+    poll_fn(|cx| {
         watch.register(cx);
-        if watch.is_expired() && !answers_itself(watch.phase()) {
+        if watch.is_expired() && !watch.phase().answers_itself() {
             return Poll::Ready(Ok(()));
         }
         if watch.is_closing() {
@@ -85,16 +117,10 @@ async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + Asy
                 http.as_mut().graceful_shutdown();
             }
         }
-        http.as_mut().poll(cx)
-    });
-    if let Err(error) = ended.await {
-        tracing::debug!(%error, peer = %address, "connection ended");
-    }
-}
-
-/// In these states somebody is waiting for an answer, which says that the time is over.
-fn answers_itself(phase: Phase) -> bool {
-    matches!(phase, Phase::Upload | Phase::ResponseHead)
+        let polled = http.as_mut().poll(cx);
+        if guard.borrow().is_http2() { Poll::Ready(Ok(())) } else { polled }
+    })
+    .await
 }
 
 /// The connection counts as open until this is dropped.
@@ -115,14 +141,20 @@ struct Progress {
 
 impl<S> Observer<S> for Progress {
     fn read(&self) {
-        if matches!(self.watch.phase(), Phase::FirstByte | Phase::Idle) {
-            self.watch.enter(Phase::Head, self.worker.coarse().plus(self.worker.limits.head));
+        let (limits, now) = (&self.worker.limits, self.worker.coarse());
+        match self.watch.phase() {
+            Phase::FirstByte | Phase::Idle => self.watch.enter(Phase::Head, now.plus(limits.head)),
+            Phase::Preface => self.watch.enter(Phase::Resting, now.plus(limits.idle)),
+            _ => {}
         }
     }
 
     fn written(&self) {
-        if matches!(self.watch.phase(), Phase::Download | Phase::Flushing) {
-            self.watch.extend(self.worker.coarse().plus(self.worker.limits.body));
+        let (limits, now) = (&self.worker.limits, self.worker.coarse());
+        match self.watch.phase() {
+            Phase::Download | Phase::Flushing => self.watch.extend(now.plus(limits.body)),
+            Phase::Resting => self.watch.extend(now.plus(limits.idle)),
+            _ => {}
         }
     }
 

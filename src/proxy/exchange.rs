@@ -135,6 +135,11 @@ impl Exchange {
     /// The answer is ours: why there is no other.
     pub(super) fn failed(&mut self, error: &Error) {
         self.answered(error.status());
+        match error {
+            Error::Refused(rule) => self.lane.refused(*rule),
+            Error::RefusedResponse(rule) => self.lane.worker().metrics.refusals.count(*rule),
+            _ => {}
+        }
         if let Some(details) = &mut self.details {
             details.error = Some(error.to_string());
         }
@@ -150,6 +155,11 @@ impl Exchange {
         self.bytes += bytes as u64;
         let worker = self.lane.worker();
         self.lane.watch.extend(worker.coarse().plus(worker.limits.body));
+    }
+
+    /// The client got so much through a tunnel, which has ended.
+    pub(super) fn tunnelled(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
     }
 
     /// The response ended before it was complete.

@@ -6,10 +6,13 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::body::{RequestBody, ResponseBody};
@@ -21,10 +24,12 @@ use super::lane::Lane;
 use super::retry;
 use super::session::{self, Presented};
 use super::target::{find, read_session};
+use super::tunnel::Tunnel;
+use super::upgrade::Upgrade;
 use super::upstream::{Connection, DialError, InFlight, SendError, dial};
 use super::watch::Phase;
 use crate::routing::{
-    Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, decide,
+    Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, SessionId, decide,
 };
 use crate::snapshot::Snapshot;
 
@@ -34,31 +39,36 @@ use crate::snapshot::Snapshot;
 /// move along each time.
 pub(super) fn handle(
     lane: Rc<Lane>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
     let started = Instant::now();
     lane.worker().tick(started);
     lane.watch.enter(Phase::Routing, Millis(u64::MAX));
     let (request_id, trace) = lane.client.identify(request.headers());
     let accept = request.headers().get(header::ACCEPT).cloned();
+    let switching = (*request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
     let exchange = Exchange::begin(&lane, &request, started, request_id);
     let journey = match lane.next() {
         None => Journey::begin(Rc::clone(&lane), request, trace, exchange),
-        Some(rule) => {
-            lane.worker().metrics.refusals.count(rule);
-            Err(Box::new((Error::Refused(rule), exchange)))
-        }
+        Some(rule) => Err(Box::new((Error::Refused(rule), exchange))),
     };
     async move {
         let (answer, mut exchange) = match journey {
             Ok(mut journey) => (journey.run().await, journey.exchange),
             Err(failed) => (Err(failed.0), failed.1),
         };
-        lane.decide(false);
+        lane.decide(matches!(answer, Ok(Answer { content: Content::Tunnel(..), .. })));
         Ok(match answer {
-            Ok(Answer { head, incoming, connection, upstream }) => {
+            Ok(Answer { head, content, connection, upstream }) => {
                 exchange.answered(head.status);
-                Response::from_parts(head, ResponseBody::upstream(incoming, connection, upstream, exchange))
+                let body = match content {
+                    Content::Body(incoming) => ResponseBody::upstream(incoming, connection, upstream, exchange),
+                    Content::Tunnel(session) => {
+                        switch(lane, switching, Box::new(Tunnel { connection, upstream, exchange, session }));
+                        ResponseBody::none()
+                    }
+                };
+                Response::from_parts(head, body)
             }
             Err(error) => {
                 tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
@@ -70,12 +80,30 @@ pub(super) fn handle(
     }
 }
 
+/// The client's side of a tunnel is the connection, once hyper has let go of it; or a stream, which hyper hands out.
+fn switch(lane: Rc<Lane>, stream: Option<OnUpgrade>, tunnel: Box<Tunnel>) {
+    let Some(stream) = stream else { return lane.switch(tunnel) };
+    tokio::task::spawn_local(async move {
+        match stream.await {
+            Ok(stream) => tunnel.run(&lane, TokioIo::new(stream), &[]).await,
+            Err(error) => tracing::debug!(%error, "stream broke off before it became a tunnel"),
+        }
+    });
+}
+
 /// A response whose body is still to come over the connection.
 struct Answer {
     head: http::response::Parts,
-    incoming: Incoming,
+    content: Content,
     connection: Box<Connection>,
     upstream: InFlight,
+}
+
+/// What follows the head of a response.
+enum Content {
+    Body(Incoming),
+    /// Another protocol, for as long as which this session is there.
+    Tunnel(Option<(SessionId, Duration)>),
 }
 
 /// A request on its way, through as many attempts as it takes.
@@ -88,6 +116,8 @@ struct Journey {
     /// Where the token counts; should another snapshot say something else, there is none.
     scope: Option<Scope>,
     is_tls: bool,
+    /// It asks for another protocol.
+    upgrade: Option<Upgrade>,
     tried: Vec<EndpointId>,
     failed_since: Option<Millis>,
     /// A kept connection failed: the next attempt makes its own.
@@ -105,6 +135,7 @@ impl Journey {
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
         let (mut head, body) = request.into_parts();
         let client = &lane.client;
+        let upgrade = Upgrade::asked(&head);
         let is_tls = client.is_tls(&head.headers);
         let (presented, scope) = match read_session(client, &mut head, is_tls) {
             Ok(read) => read,
@@ -116,6 +147,10 @@ impl Journey {
         if let Some(trace) = trace {
             head.headers.insert(headers::TRACEPARENT, trace);
         }
+        if let Some(upgrade) = &upgrade {
+            let nonce = lane.worker().rng.borrow_mut().u128(..);
+            upgrade.ask(&mut head, nonce);
+        }
         head.version = Version::HTTP_11;
         let request = Some(Request::from_parts(head, RequestBody::new(body, &lane)));
         Ok(Box::new(Self {
@@ -125,6 +160,7 @@ impl Journey {
             presented,
             scope,
             is_tls,
+            upgrade,
             tried: Vec::new(),
             failed_since: None,
             needs_fresh: false,
@@ -255,12 +291,10 @@ impl Journey {
         let worker = lane.worker();
         if let Some(rule) = self.lane.refused_body() {
             // The client's fault, whatever became of what had been sent of it.
-            worker.metrics.refusals.count(rule);
             return Err(Error::Refused(rule));
         }
         match error {
             SendError::Refused(rule) => {
-                worker.metrics.refusals.count(rule);
                 tracing::warn!(endpoint = %upstream.id, rule = rule.name(), "response refused: {rule}");
                 return Err(Error::RefusedResponse(rule));
             }
@@ -357,11 +391,14 @@ impl Journey {
         upstream: InFlight,
     ) -> Result<Answer, Error> {
         let (mut head, incoming) = response.into_parts();
-        check(&head)?;
+        let switched = check(&head, self.upgrade.as_ref())?;
         head.version = Version::HTTP_11;
         let ends =
             head.headers.get(headers::SESSION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"end"));
         headers::clean_response(&mut head.headers);
+        if let (Some(protocol), Some(upgrade)) = (&switched, &self.upgrade) {
+            upgrade.tell(&mut head, protocol.clone());
+        }
         if let (Some(persistence), Some(claims)) = (&rule.session, forward.claims) {
             let cookie = &persistence.policy.cookie;
             let set = if ends {
@@ -379,18 +416,29 @@ impl Journey {
                 headers::make_private(&mut head.headers);
             }
         }
-        Ok(Answer { head, incoming, connection, upstream })
+        let content = match switched {
+            None => Content::Body(incoming),
+            Some(_) => {
+                let idle = rule.session.as_ref().map_or(Duration::ZERO, |persistence| persistence.policy.idle);
+                Content::Tunnel(forward.claims.map(|claims| (claims.session, idle)))
+            }
+        };
+        Ok(Answer { head, content, connection, upstream })
     }
 }
 
-/// Refuses a response that would mean one thing to us and another to the client.
-fn check(head: &http::response::Parts) -> Result<(), Error> {
-    if head.headers.contains_key(header::TRANSFER_ENCODING) && head.headers.contains_key(header::CONTENT_LENGTH) {
-        return Err(Error::BadResponse("Content-Length beside Transfer-Encoding"));
-    }
-    match head.status.as_u16() {
-        100..200 => Err(Error::BadResponse("an interim response that nobody asked for")),
-        600.. => Err(Error::BadResponse("a status above 599")),
-        _ => Ok(()),
+/// Refuses a response that would mean one thing to us and another to the client. Returns the protocol that the endpoint
+/// speaks from here on, if it is another one.
+fn check(head: &http::response::Parts, upgrade: Option<&Upgrade>) -> Result<Option<HeaderValue>, Error> {
+    match (head.status.as_u16(), upgrade) {
+        (101, Some(_)) => {
+            let protocol = head.headers.get(header::UPGRADE).ok_or(Error::BadResponse("101 that names no protocol"))?;
+            Ok(Some(protocol.clone()))
+        }
+        (100..200, _) => Err(Error::BadResponse("an interim response that nobody asked for")),
+        // To its client this would mean that the tunnel is there.
+        (200..300, Some(Upgrade::Http2)) => Err(Error::BadResponse("an answer in place of a tunnel")),
+        (600.., _) => Err(Error::BadResponse("a status above 599")),
+        _ => Ok(None),
     }
 }

@@ -35,6 +35,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::head::is_length;
 pub(super) use self::request::Requests;
 pub(super) use self::response::{Asked, Responses};
 pub(super) use self::rules::Rule;

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use super::client::Client;
 use super::guard::{Place, Refusal, RequestGuard, Rule};
+use super::http2::Stream;
+use super::tunnel::Tunnel;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
 
@@ -20,11 +22,31 @@ pub(crate) struct Lane {
     guard: Option<Rc<RefCell<RequestGuard>>>,
     /// How many requests have begun.
     requests: Cell<u64>,
+    /// Has the client been told of a refusal?
+    told: Cell<bool>,
+    /// What the connection becomes once the present request has been answered with 101.
+    tunnel: RefCell<Option<Box<Tunnel>>>,
+    /// It counts as a stream of its connection, if it is one.
+    _stream: Option<Stream>,
 }
 
 impl Lane {
-    pub(super) fn new(client: Rc<Client>, watch: Rc<Watch>, guard: Option<Rc<RefCell<RequestGuard>>>) -> Rc<Self> {
-        Rc::new(Self { client, watch, is_awaited: Cell::new(false), guard, requests: Cell::new(0) })
+    pub(super) fn new(
+        client: Rc<Client>,
+        watch: Rc<Watch>,
+        guard: Option<Rc<RefCell<RequestGuard>>>,
+        stream: Option<Stream>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            client,
+            watch,
+            is_awaited: Cell::new(false),
+            guard,
+            requests: Cell::new(0),
+            told: Cell::new(false),
+            tunnel: RefCell::default(),
+            _stream: stream,
+        })
     }
 
     pub(super) fn worker(&self) -> &Rc<Worker> {
@@ -49,10 +71,35 @@ impl Lane {
         }
     }
 
+    /// After this answer the connection is a tunnel.
+    pub(super) fn switch(&self, tunnel: Box<Tunnel>) {
+        *self.tunnel.borrow_mut() = Some(tunnel);
+    }
+
+    /// What the connection has become.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.borrow_mut().take()
+    }
+
     /// Which rule the body of the present request has broken.
     pub(super) fn refused_body(&self) -> Option<Rule> {
         let refusal = self.guard.as_ref()?.borrow().refusal();
         refusal.filter(|Refusal { place, .. }| *place == Place::Body).map(|refusal| refusal.rule)
+    }
+
+    /// Counts a refusal that the client is told of.
+    pub(super) fn refused(&self, rule: Rule) {
+        self.told.set(true);
+        self.worker().metrics.refusals.count(rule);
+    }
+
+    /// Counts a refusal that ended the connection before anybody could be told.
+    pub(super) fn count_untold(&self) {
+        if let Some(refusal) = self.guard.as_ref().and_then(|guard| guard.borrow().refusal())
+            && !self.told.get()
+        {
+            self.refused(refusal.rule);
+        }
     }
 
     /// A part of the request's body has passed, or its end.

@@ -36,6 +36,11 @@ impl<S> Linger<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, state: State::Open }
     }
+
+    /// The socket, which closes like any.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin> Linger<S> {

@@ -33,6 +33,8 @@ pub(super) struct Counter(AtomicU64);
 pub(super) struct WorkerMetrics {
     /// Requests under way.
     pub(super) active: Counter,
+    /// Connections on which another protocol is spoken.
+    pub(super) tunnels: Counter,
     /// Connections of clients that are open.
     pub(super) connections: Counter,
     pub(super) connections_total: Counter,

@@ -1,13 +1,15 @@
 //! What a request asks for: its target and host in the one form that is matched and forwarded, its rule, its session.
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Uri, Version, request};
 
 use super::client::Client;
 use super::error::Error;
+use super::guard::{self, FIELDS, is_length};
 use super::redirect;
 use super::session::Presented;
+use super::upgrade;
 use crate::routing::{self, Rule, Scope};
 use crate::snapshot::Snapshot;
 
@@ -57,8 +59,11 @@ fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error>
     if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > target_size) {
         return Err(Error::TargetTooLong);
     }
-    if head.method == Method::CONNECT {
+    if head.method == Method::CONNECT && !upgrade::is_websocket_connect(head) {
         return Err(Error::BadRequest("CONNECT is not served here."));
+    }
+    if head.version == Version::HTTP_2 {
+        normalize_http2(&mut head.headers)?;
     }
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());
@@ -85,4 +90,40 @@ fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error>
             _ => "The request target is no path.",
         })
     })
+}
+
+/// What the guard checks of HTTP/1 on the bytes, and what HTTP/2 says in another way.
+fn normalize_http2(fields: &mut HeaderMap) -> Result<(), Error> {
+    if fields.len() > FIELDS {
+        return Err(Error::Refused(guard::Rule::TooManyFields));
+    }
+    let mut lengths = fields.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (_, Some(_)) => return Err(Error::Refused(guard::Rule::LengthRepeated)),
+        (Some(length), None) if !is_length(length.as_bytes()) => return Err(Error::Refused(guard::Rule::Length)),
+        _ => {}
+    }
+    let mut expected = fields.get_all(header::EXPECT).iter();
+    if expected.next().is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        || expected.next().is_some()
+    {
+        return Err(Error::Refused(guard::Rule::Expect));
+    }
+    join_cookies(fields);
+    Ok(())
+}
+
+/// HTTP/2 clients may send each cookie in a field of its own, which HTTP/1 does not know (RFC 9113 §8.2.3).
+fn join_cookies(fields: &mut HeaderMap) {
+    let mut crumbs = fields.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    // All parts are header values already, and so is what stands between them.
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        fields.insert(header::COOKIE, joined);
+    }
 }

@@ -30,7 +30,8 @@ use super::worker::Worker;
 use crate::snapshot::{Certificate, Chosen, Reader};
 
 /// What is spoken over TLS, the best first.
-const ALPN: [&[u8]; 1] = [b"http/1.1"];
+const ALPN: [&[u8]; 2] = [HTTP2, b"http/1.1"];
+const HTTP2: &[u8] = b"h2";
 /// The first byte of every handshake: RFC 8446 §5.1.
 const HANDSHAKE: u8 = 22;
 /// So much of what is no TLS is read before the connection is closed: unread bytes would take the answer with them.
@@ -72,6 +73,7 @@ pub(super) struct Secured {
     /// The certificate that the client got because of the name it asked for; none: it got the default one, with which
     /// it takes what it gets.
     certificate: Option<Arc<Certificate>>,
+    is_http2: bool,
 }
 
 impl Acceptors {
@@ -126,6 +128,11 @@ impl ResolvesServerCert for Current {
 }
 
 impl Secured {
+    /// Has HTTP/2 been agreed upon?
+    pub(super) fn is_http2(&self) -> bool {
+        self.is_http2
+    }
+
     /// May this host, which is in its canonical form, be asked for over this connection?
     pub(super) fn covers(&self, host: &str) -> bool {
         self.certificate.as_ref().is_none_or(|certificate| certificate.covers(host))
@@ -185,14 +192,15 @@ pub(super) async fn accept(
     };
     worker.metrics.tls_handshakes.inc();
     watch.enter(Phase::FirstByte, worker.coarse().plus(worker.limits.first_byte));
-    let secured = acceptor.secured(stream.get_ref().1.server_name());
+    let session = stream.get_ref().1;
+    let secured = acceptor.secured(session.server_name(), session.alpn_protocol() == Some(HTTP2));
     Ok((stream, secured))
 }
 
 impl Acceptor {
-    fn secured(&self, name: Option<&str>) -> Secured {
+    fn secured(&self, name: Option<&str>, is_http2: bool) -> Secured {
         let found = self.certificates.find(name).filter(|(_, chosen)| *chosen == Chosen::ByName);
-        Secured { certificate: found.map(|(certificate, _)| certificate) }
+        Secured { certificate: found.map(|(certificate, _)| certificate), is_http2 }
     }
 }
 

@@ -17,7 +17,7 @@ use std::task::Context;
 
 use tokio::sync::Notify;
 
-pub(super) use self::connection::{Connection, SendError};
+pub(super) use self::connection::{Connection, SendError, Switched};
 pub(super) use self::dial::{DialError, dial, probe};
 use super::held::Queue;
 use super::metrics::{BackendCounters, WorkerMetrics};

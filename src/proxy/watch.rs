@@ -37,13 +37,26 @@ pub(super) enum Phase {
     Download,
     /// The response has been handed on whole, and not yet written.
     Flushing,
+    /// HTTP/2 has been agreed upon, and the client has not begun with it.
+    Preface,
+    /// The connection speaks HTTP/2, and no request is under way.
+    Resting,
+    /// Another protocol is spoken.
+    Tunnel,
     /// Between two requests.
     Idle,
     /// We have ended the connection, and the client has not.
     Closing,
 }
 
-/// One connection, as the sweep sees it. Written by the connection's own task.
+impl Phase {
+    /// In these states somebody is waiting for an answer, which says that the time is over.
+    pub(super) fn answers_itself(self) -> bool {
+        matches!(self, Self::Upload | Self::ResponseHead)
+    }
+}
+
+/// One connection, or one stream of it, as the sweep sees it. Written by the connection's own task.
 #[derive(Debug)]
 pub(super) struct Watch {
     phase: Cell<Phase>,

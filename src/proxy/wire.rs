@@ -44,6 +44,11 @@ impl<S, O: Observer<S>> Wire<S, O> {
         Self { stream, observer }
     }
 
+    /// The socket, unobserved.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn wrote(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
         if matches!(written, Ok(1..)) {
             self.observer.written();

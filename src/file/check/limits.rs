@@ -24,6 +24,7 @@ pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> L
     times.duration(&typed.idle, &mut limits.idle);
     times.duration(&typed.body, &mut limits.body);
     times.duration(&typed.response_head, &mut limits.response_head);
+    times.duration(&typed.tunnel, &mut limits.tunnel);
     times.duration(&typed.upstream_idle, &mut limits.upstream_idle);
     // Zero: whoever sends SIGTERM does not wait.
     times.bounds = Duration::ZERO..=hours(24);
@@ -48,6 +49,7 @@ fn sizes(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) {
 
 fn counts(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) {
     let mut counts = Setter { problems, bounds: 1..=1_000_000 };
+    counts.count(&typed.streams, &mut limits.streams);
     counts.count(&typed.connections, &mut limits.connections);
     counts.count(&typed.upstream_connections, &mut limits.upstream_connections);
     counts.bounds = 1..=100_000_000;

@@ -34,6 +34,9 @@ pub struct Limits {
     /// An endpoint sends its response head within this time.
     #[schemars(with = "Option<Duration>")]
     pub response_head: Option<At<String>>,
+    /// A tunnel (WebSocket and other upgrades) on which nothing moves is closed after this time.
+    #[schemars(with = "Option<Duration>")]
+    pub tunnel: Option<At<String>>,
     /// An idle connection to an endpoint is closed after this time; it should be less than the endpoint's own limit.
     #[schemars(with = "Option<Duration>")]
     pub upstream_idle: Option<At<String>>,
@@ -49,6 +52,9 @@ pub struct Limits {
     /// The longest request target; more is answered with 414.
     #[schemars(with = "Option<Size>")]
     pub target_size: Option<At<String>>,
+    /// Requests at a time on one HTTP/2 connection.
+    #[schemars(with = "Option<Count>")]
+    pub streams: Option<At<String>>,
     /// Client connections at a time, in all.
     #[schemars(with = "Option<Count>")]
     pub connections: Option<At<String>>,

@@ -47,6 +47,9 @@ fn request_line(line: &[u8]) -> Rule {
         (Some(target), _) if target.iter().any(is_blank) => Rule::RequestLine,
         (Some(_), Some(version)) if version.iter().any(is_blank) => Rule::RequestLine,
         (Some(target), _) if !target.iter().all(u8::is_ascii_graphic) => Rule::Target,
+        (_, Some(version)) if !version.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/")) => {
+            Rule::NotHttp
+        }
         _ => Rule::Version,
     }
 }

@@ -132,6 +132,11 @@ impl Framing {
     }
 }
 
+/// Is this a length that everybody reads alike?
+pub(in crate::proxy) fn is_length(text: &[u8]) -> bool {
+    parse_length(text).is_some()
+}
+
 /// Only what everybody reads alike: digits, no zero in front (octal for some), no more than a signed number holds.
 fn parse_length(digits: &[u8]) -> Option<u64> {
     match digits {

@@ -63,6 +63,7 @@ rules! {
     Requests Fragment "fragment" 400 "9112 §3.2" "the target has a fragment";
     Requests Asterisk "asterisk" 400 "9112 §3.2.4" "the target is the server as a whole";
     Requests TargetTooLong "target-too-long" 414 "9112 §3" "the target is longer than allowed";
+    Requests NotHttp "not-http" 400 "9112 §2.3" "the first line names no version of HTTP: the connection is closed without an answer";
     Both Version "version" 400 "9112 §2.3" "the version is neither HTTP/1.1 nor HTTP/1.0";
     Responses StatusLine "status-line" 502 "9112 §4" "the status line is malformed, or its status is not within 100 to 599";
     Both HeadTooLarge "head-too-large" 431 "6585 §5" "the head or the trailer section is larger than allowed";

@@ -138,10 +138,16 @@ impl<S: Side> Guard<S> {
         self.heads
     }
 
-    /// Has the client begun to speak HTTP/2? Everything that it has sent is kept then: see [`Self::take_kept`].
+    /// Has the client begun to speak HTTP/2? Nothing passes then, until [`Self::open`].
     #[must_use]
     pub(in crate::proxy) fn is_http2(&self) -> bool {
         matches!(self.state, State::Http2)
+    }
+
+    /// Lets everything pass from here on, what has been kept first: somebody else looks at it.
+    pub(in crate::proxy) fn open(&mut self) {
+        self.state = State::Open;
+        self.ready = self.kept.len();
     }
 
     /// What has not passed so far, for whoever goes on from here.

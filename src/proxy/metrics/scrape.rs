@@ -29,8 +29,9 @@ const COUNTERS: [Field; 10] = [
     ("moorline_access_log_dropped_lines", "Lines that could not be written in time", |w| &w.log_lines_dropped),
 ];
 
-const GAUGES: [Field; 2] = [
+const GAUGES: [Field; 3] = [
     ("http_server_active_requests", "Requests under way", |w| &w.active),
+    ("moorline_tunnels_open", "Requests that have become tunnels of another protocol", |w| &w.tunnels),
     ("moorline_client_connections_open", "Connections of clients that are open", |w| &w.connections),
 ];
 

@@ -7,13 +7,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -43,9 +45,18 @@ pub(crate) struct Connection {
     _open: Open,
 }
 
+/// A connection that speaks another protocol now.
+#[derive(Debug)]
+pub(crate) struct Switched {
+    pub(crate) stream: TcpStream,
+    /// What the endpoint has sent in it already.
+    pub(crate) early: Bytes,
+    pub(crate) _open: Open,
+}
+
 /// Counts an open connection until it is dropped.
 #[derive(Debug)]
-pub(super) struct Open(Rc<Cell<usize>>);
+pub(crate) struct Open(Rc<Cell<usize>>);
 
 /// Why a request got no response head.
 #[derive(Debug)]
@@ -114,7 +125,9 @@ impl Connection {
         self.shared.answered.set(false);
         self.shared.patience.set(patience);
         self.shared.head.borrow_mut().clear();
-        let asked = Asked { head: request.method() == Method::HEAD, upgrade: false };
+        let upgrade = request.headers().contains_key(header::UPGRADE);
+        self.shared.upgrade.set(upgrade);
+        let asked = Asked { head: request.method() == Method::HEAD, upgrade };
         self.shared.guard.borrow_mut().ask(asked);
         // Before there is a future: the request does not have to live in it.
         let response = self.sender.try_send_request(request);
@@ -122,7 +135,7 @@ impl Connection {
         async move {
             let mut response = pin!(response);
             let sent = poll_fn(|cx| {
-                drive(driver, cx);
+                drive(driver, shared, cx);
                 match response.as_mut().poll(cx) {
                     Poll::Ready(result) => Poll::Ready(Some(result)),
                     Poll::Pending if watch.is_expired() => Poll::Ready(None),
@@ -149,15 +162,32 @@ impl Connection {
         retry::reread(&self.shared.head.borrow())
     }
 
+    /// The socket of a connection whose endpoint has answered with 101.
+    ///
+    /// # Errors
+    /// If the connection has broken meanwhile.
+    pub(crate) async fn switched(mut self) -> io::Result<Switched> {
+        poll_fn(|cx| {
+            self.drive(cx);
+            if self.shared.ended.get() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let driver = self.driver.take().ok_or(io::ErrorKind::NotConnected)?;
+        let http1::Parts { io, read_buf, .. } = driver.into_parts();
+        let (wire, kept) = io.into_inner().into_parts();
+        let early = if kept.is_empty() { read_buf } else { [&read_buf[..], &kept].concat().into() };
+        Ok(Switched { stream: wire.into_inner(), early, _open: self._open })
+    }
+
     /// Moves bytes. A response body that comes from here makes progress only while somebody calls this.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.driver, cx);
+        drive(&mut self.driver, &self.shared, cx);
     }
 
     /// Can another request be sent? Looks at the socket, so that a server that has closed it is noticed.
     pub(crate) fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
         self.drive(cx);
-        self.driver.is_some() && self.sender.is_ready() && self.shared.guard.borrow().is_answered()
+        !self.shared.ended.get() && self.sender.is_ready() && self.shared.guard.borrow().is_answered()
     }
 
     pub(super) fn rest(&mut self, now: Millis) {
@@ -179,11 +209,16 @@ impl Connection {
     }
 }
 
-fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
+fn drive(driver: &mut Option<Driver>, shared: &Shared, cx: &mut Context<'_>) {
     if let Some(running) = driver
+        && !shared.ended.get()
         && Pin::new(running).poll(cx).is_ready()
     {
-        *driver = None;
+        shared.ended.set(true);
+        // What was asked for another protocol may have become a tunnel, which still needs the socket.
+        if !shared.upgrade.get() {
+            *driver = None;
+        }
     }
 }
 
@@ -191,6 +226,10 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
 #[derive(Debug)]
 struct Shared {
     guard: Rc<RefCell<ResponseGuard>>,
+    /// May the endpoint answer with another protocol?
+    upgrade: Cell<bool>,
+    /// Has hyper's connection come to its end?
+    ended: Cell<bool>,
     /// Has anything come back?
     answered: Cell<bool>,
     /// How long the endpoint's host may leave what we send unacknowledged,
@@ -207,6 +246,8 @@ impl Shared {
         let bounds = Bounds { head_size, target_size: 0, fields: FIELDS, prior_knowledge: false };
         Self {
             guard: Rc::new(RefCell::new(ResponseGuard::new(bounds))),
+            upgrade: Cell::default(),
+            ended: Cell::default(),
             answered: Cell::default(),
             patience: Cell::default(),
             told: Cell::default(),

@@ -164,6 +164,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         read.unwrap_or(0)
     }
 
+    /// So many bytes, whatever they are; fewer at the end of the connection.
+    pub(crate) async fn read_raw(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.read_exactly(length, &mut bytes).await;
+        bytes
+    }
+
     /// Is the connection at its end?
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.rest.is_empty() && self.read().await == 0

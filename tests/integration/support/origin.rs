@@ -19,6 +19,10 @@ pub(crate) enum Behaviour {
     Dribble(String),
     /// Answers with these bytes, and closes.
     AnswerAndClose(String),
+    /// Agrees to speak another protocol, and sends back what it gets in it, until its client ends.
+    Switch,
+    /// Sends one piece of a body, and the next when it is told to.
+    Pieces(std::sync::Arc<tokio::sync::Notify>),
     /// Closes without an answer.
     Close,
     /// Resets the connection.
@@ -190,6 +194,16 @@ async fn act(stream: &mut TcpStream, behaviour: Behaviour, head: &str, state: &S
             write(stream, &bytes).await;
             false
         }
+        Behaviour::Switch => switch(stream, head).await,
+        Behaviour::Pieces(next) => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let mut alive = write(stream, head).await;
+            while alive {
+                alive = write(stream, "d\r\ndata: piece\n\n\r\n").await;
+                next.notified().await;
+            }
+            false
+        }
         Behaviour::CloseQuietly => {
             write(stream, &echo(head, state.name)).await;
             false
@@ -206,6 +220,25 @@ async fn act(stream: &mut TcpStream, behaviour: Behaviour, head: &str, state: &S
         }
         Behaviour::Flood => flood(stream, state).await,
     }
+}
+
+async fn switch(stream: &mut TcpStream, head: &str) -> bool {
+    if !head.to_lowercase().contains("\r\nconnection: upgrade\r\n") {
+        return write(stream, "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n").await;
+    }
+    // Bytes of the other protocol come right behind the head.
+    let agreed = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
+    let mut alive = write(stream, agreed).await;
+    let mut block = vec![0; 16 * 1024];
+    while alive {
+        match stream.read(&mut block).await {
+            Ok(length @ 1..) => alive = stream.write_all(&block[..length]).await.is_ok(),
+            _ => alive = false,
+        }
+    }
+    let _ = stream.write_all(b"goodbye").await;
+    let _ = stream.shutdown().await;
+    false
 }
 
 fn echo(head: &str, name: &str) -> String {

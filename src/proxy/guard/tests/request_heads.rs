@@ -1,7 +1,7 @@
 //! Requests that are refused for their heads, and their neighbours that are not.
 
 use super::super::{RequestGuard, Rule};
-use super::{BOUNDS, check, feed};
+use super::{BOUNDS, BYSTANDER, Bounds, check, feed};
 
 /// A request line, with a Host.
 #[track_caller]
@@ -92,7 +92,6 @@ fn a_request_line_has_three_parts_and_two_spaces() {
     check(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", Err(Rule::Method));
     for bad in [
         "GET /",
-        "GET / ",
         "GET / HTTP/1.2",
         "GET / HTTP/2.0",
         "GET / HTTP/0.9",
@@ -101,18 +100,28 @@ fn a_request_line_has_three_parts_and_two_spaces() {
         "GET / HTTP/1.10",
         "GET / HTTP/01.1",
         "GET / http/1.1",
-        "GET / HTTPS/1.1",
         "GET / HTTP/1,1",
-        "GET / ICAP/1.0",
     ] {
         line(bad, Err(Rule::Version));
+    }
+    for bad in ["GET / ", "GET / HTTPS/1.1", "GET / ICAP/1.0", "INVALID CONNECTION PREFACE"] {
+        line(bad, Err(Rule::NotHttp));
     }
     check("GET / HTTP/1.1Host: a\r\n\r\n", Err(Rule::RequestLine));
     check("GET / HTTP/1.1X\r\n\r\n", Err(Rule::Version));
 }
 
 #[test]
-fn http2_is_not_spoken_here() {
+fn http2_is_spoken_only_where_it_is_expected() {
+    let mut guard = RequestGuard::new(Bounds { prior_knowledge: true, ..BOUNDS });
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0";
+    assert!(feed(&mut guard, preface.chunks(1)).is_empty());
+    assert!(guard.is_http2() && guard.refusal().is_none());
+    guard.open();
+    assert_eq!(guard.ready(), preface);
+    let mut late = RequestGuard::new(Bounds { prior_knowledge: true, ..BOUNDS });
+    feed(&mut late, [BYSTANDER, preface]);
+    assert_eq!(late.refusal().map(|refusal| refusal.rule), Some(Rule::Version), "not behind a request");
     check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Err(Rule::Version));
 }
 
