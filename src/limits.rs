@@ -28,7 +28,10 @@ pub struct Limits {
     /// When an endpoint's host acknowledges nothing of a request's head, the connection is given up after this time; of
     /// a body, after `body`.
     pub upstream_user_timeout: Duration,
-    /// On SIGTERM, requests under way may take this long to end.
+    /// On SIGTERM, new connections are taken for this time, while the proxy says that it is not ready: load balancers
+    /// need it to notice.
+    pub shutdown_grace: Duration,
+    /// After that, requests under way may take this long to end.
     pub shutdown: Duration,
     /// The largest request head in bytes; more is answered with 431, and so are more than 100 fields.
     pub head_size: usize,
@@ -64,6 +67,7 @@ impl Default for Limits {
             response_head: Duration::from_secs(60),
             upstream_idle: Duration::from_secs(4),
             upstream_user_timeout: Duration::from_secs(3),
+            shutdown_grace: Duration::from_secs(5),
             shutdown: Duration::from_secs(30),
             head_size: 64 * 1024,
             target_size: 16 * 1024,

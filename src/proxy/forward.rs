@@ -56,14 +56,16 @@ pub(super) fn handle(
         };
         lane.decide(false);
         Ok(match answer {
-            Ok(Answer { head, incoming, connection, upstream }) => {
+            Ok(Answer { mut head, incoming, connection, upstream }) => {
                 exchange.answered(head.status);
+                exchange.say_goodbye(&mut head.headers);
                 Response::from_parts(head, ResponseBody::upstream(incoming, connection, upstream, exchange))
             }
             Err(error) => {
                 tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
                 exchange.failed(&error);
-                let response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                let mut response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                exchange.say_goodbye(response.headers_mut());
                 response.map(|body| ResponseBody::own(body, exchange))
             }
         })

@@ -3,11 +3,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use socket2::{Domain, Protocol, Socket, Type};
+#[cfg(target_os = "linux")]
+use socket2::SockFilter;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -21,6 +24,9 @@ use crate::drain::{Drain, Stage};
 const BACKLOG: i32 = 1024;
 /// How long a listener waits when the system has no descriptors left.
 const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// How long those who are about to be connected are waited for at the end: longer than most round trips.
+const SETTLED: Duration = Duration::from_millis(250);
 
 /// How long a refused client has to take its answer.
 const REFUSED: Duration = Duration::from_millis(200);
@@ -80,22 +86,62 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 impl Listener {
-    /// Takes connections until the drain begins, and then those that were already waiting.
+    /// Takes connections until the drain begins, and then those that are on their way.
+    ///
+    /// ## Why the door is closed before the socket
+    /// The kernel makes connections without asking us, and resets those that wait when their socket is closed, whichever
+    /// other one shares the port. So first it is told to answer nobody new. Who has been answered already comes within a
+    /// round trip and is served; who has not tries again, and is refused or meets whoever listens then.
     pub(super) async fn run(self, worker: Rc<Worker>, mut drain: Drain) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        let accept = async || match listener.accept().await {
+            Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted, self.tls.as_ref()),
+            Err(error) => pause(&error).await,
+        };
+        let mut hurry = drain.clone();
+        tokio::select! {
+            () = async { loop { accept().await } } => {}
+            () = drain.reached(Stage::Draining) => {}
+        }
+        if let Err(error) = close_door(&SockRef::from(&listener)) {
+            tracing::debug!(%error, "connections that come while the listener closes may be reset");
+        }
+        let mut settled = pin!(tokio::time::sleep(SETTLED));
         loop {
-            let accepted = tokio::select! {
+            tokio::select! {
                 biased;
-                accepted = listener.accept() => accepted,
-                () = drain.reached(Stage::Draining) => break,
-            };
-            match accepted {
-                Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted, self.tls.as_ref()),
-                Err(error) => pause(&error).await,
+                () = hurry.reached(Stage::Ending) => break,
+                () = accept() => {}
+                () = &mut settled => break,
             }
         }
         Ok(())
     }
+}
+
+/// Has the kernel drop what would begin a connection (RFC 9293 §3.5), and nothing else.
+#[cfg(target_os = "linux")]
+fn close_door(socket: &SockRef<'_>) -> io::Result<()> {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// Of a TCP header, and the bits in there.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    socket.attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_door(_: &SockRef<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet], tls: Option<&Rc<tls::Acceptor>>) {

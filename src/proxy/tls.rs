@@ -8,7 +8,6 @@
 //! All workers seal and open tickets with the same keys (which rustls changes every few hours), so that a client is known
 //! whichever of them it meets. A cache of sessions would be one more thing that they share and wait for.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -141,9 +140,6 @@ pub(super) enum Failure {
     /// Its time is over.
     #[error("the handshake took too long")]
     Timeout,
-    /// The proxy ends, and the client had not begun.
-    #[error("the proxy is shutting down")]
-    Closing,
     /// It broke, or rustls broke it off.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -156,33 +152,17 @@ pub(super) async fn accept(
     watch: &Watch,
     stream: TcpStream,
 ) -> Result<(TlsStream<TcpStream>, Secured), Failure> {
-    watch.enter(Phase::Handshake, worker.coarse().plus(worker.limits.handshake));
-    let begun = Cell::new(false);
-    let mut handshake = pin!(handshake(acceptor, stream, &begun));
-    let mut told = 0;
+    let until = worker.coarse().plus(worker.limits.handshake);
+    watch.enter(Phase::FirstByte, until);
+    let mut handshake = pin!(handshake(acceptor, stream, || watch.enter(Phase::Handshake, until)));
     let ended = poll_fn(|cx| {
         watch.register(cx);
         if watch.is_expired() {
             return Poll::Ready(Err(Failure::Timeout));
         }
-        let polled = handshake.as_mut().poll(cx);
-        if polled.is_pending() && watch.is_closing() && !begun.get() {
-            // As without TLS not at the first call: who has just connected gets a chance to begin.
-            told += 1;
-            if told == 2 {
-                return Poll::Ready(Err(Failure::Closing));
-            }
-        }
-        polled
+        handshake.as_mut().poll(cx)
     });
-    let stream = match ended.await {
-        Ok(stream) => stream,
-        Err(Failure::Closing) => return Err(Failure::Closing),
-        Err(error) => {
-            worker.metrics.tls_handshake_failures.inc();
-            return Err(error);
-        }
-    };
+    let stream = ended.await.inspect_err(|_| worker.metrics.tls_handshake_failures.inc())?;
     worker.metrics.tls_handshakes.inc();
     watch.enter(Phase::FirstByte, worker.coarse().plus(worker.limits.first_byte));
     let secured = acceptor.secured(stream.get_ref().1.server_name());
@@ -199,12 +179,12 @@ impl Acceptor {
 async fn handshake(
     acceptor: &Acceptor,
     mut stream: TcpStream,
-    begun: &Cell<bool>,
+    begun: impl FnOnce(),
 ) -> Result<TlsStream<TcpStream>, Failure> {
     let mut first = [0];
     // Looked at before rustls does, which would answer with an alert that no browser shows.
     let peeked = stream.peek(&mut first).await?;
-    begun.set(true);
+    begun();
     if peeked == 1 && first[0] != HANDSHAKE {
         if first[0].is_ascii_uppercase() {
             refuse(&mut stream).await?;

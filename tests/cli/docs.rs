@@ -69,6 +69,7 @@ fn limits() -> String {
         response_head: scalar::show_duration,
         upstream_idle: scalar::show_duration,
         upstream_user_timeout: scalar::show_duration,
+        shutdown_grace: scalar::show_duration,
         shutdown: scalar::show_duration,
         head_size: scalar::show_size,
         target_size: scalar::show_size,

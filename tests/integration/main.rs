@@ -13,6 +13,7 @@ mod errors;
 mod headers;
 mod hostile;
 mod reload;
+mod shutdown;
 mod stickiness;
 mod strict;
 mod support;

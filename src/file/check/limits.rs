@@ -29,6 +29,8 @@ pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> L
     times.bounds = Duration::ZERO..=hours(24);
     times.duration(&typed.linger, &mut limits.linger);
     times.duration(&typed.shutdown, &mut limits.shutdown);
+    times.bounds = Duration::ZERO..=hours(1);
+    times.duration(&typed.shutdown_grace, &mut limits.shutdown_grace);
     sizes(typed, &mut limits, problems);
     counts(typed, &mut limits, problems);
     limits

@@ -40,7 +40,10 @@ pub struct Limits {
     /// When an endpoint's host swallows what is sent, its connections are given up after this time.
     #[schemars(with = "Option<Duration>")]
     pub upstream_user_timeout: Option<At<String>>,
-    /// On SIGTERM, requests under way may take this long to end.
+    /// On SIGTERM, new connections are taken for this time while `/readyz` says no: load balancers need it to notice.
+    #[schemars(with = "Option<Duration>")]
+    pub shutdown_grace: Option<At<String>>,
+    /// After `shutdown_grace`, requests under way may take this long to end.
     #[schemars(with = "Option<Duration>")]
     pub shutdown: Option<At<String>>,
     /// The largest request head; more is answered with 431.

@@ -11,7 +11,7 @@ use moorline::control::{Control, file, keys};
 use moorline::file::File;
 use moorline::routing::KeyRing;
 
-use super::{Client, Origin, PATIENCE};
+use super::{Client, Origin, PATIENCE, Program, program_after};
 
 /// A proxy that is about to be. One backend `posts`, one sticky rule for every host.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +100,11 @@ impl Builder {
     /// More routes, as lines of YAML.
     pub(crate) fn routes(self, yaml: &str) -> Self {
         Self { extra: yaml.to_owned(), ..self }
+    }
+
+    /// In a process of its own.
+    pub(crate) fn program(&self) -> Program {
+        program_after("", &self.text())
     }
 
     /// As it stands in the file.
@@ -216,6 +221,11 @@ impl Proxy {
     }
 
     /// Begins the end.
+    pub(crate) fn leave(&self) {
+        self.running.as_ref().expect("running").leave();
+    }
+
+    /// Goes on with it.
     pub(crate) fn drain(&self) {
         self.running.as_ref().expect("running").drain();
     }
