@@ -37,8 +37,11 @@ pub struct Limits {
     pub head_size: usize,
     /// The longest request target in bytes; more is answered with 414.
     pub target_size: usize,
-    /// Client connections at a time, in all.
+    /// Client connections at a time, in all; what comes on top is answered with 503. It is less if there are not two
+    /// descriptors for each.
     pub connections: usize,
+    /// Requests under way at a time, shared out evenly among the workers; what comes on top is answered with 503.
+    pub requests: usize,
     /// Connections to one endpoint at a time, shared out evenly among the workers; what comes on top goes to another
     /// endpoint if it may, and is answered with 503 if not.
     pub upstream_connections: usize,
@@ -72,6 +75,7 @@ impl Default for Limits {
             head_size: 64 * 1024,
             target_size: 16 * 1024,
             connections: 20_000,
+            requests: 20_000,
             upstream_connections: 1024,
             upstream_idle_connections: 128,
             held_per_endpoint: 256,

@@ -23,6 +23,7 @@ mod linger;
 mod listener;
 mod metrics;
 mod redirect;
+mod refusal;
 mod retry;
 mod session;
 mod target;
@@ -46,15 +47,22 @@ use tokio::runtime;
 pub use self::access_log::Format;
 pub use self::listener::Config as Listener;
 pub use self::metrics::Metrics;
+use self::refusal::Refusals;
 pub use self::tls::{Config as Tls, Version as TlsVersion};
 use self::upstream::Upstreams;
 use self::worker::Worker;
 use crate::bind_error::BindError;
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::sessions::Sessions;
 use crate::snapshot::Reader;
+
+/// Descriptors of this process beside connections: the standard ones, the admin's, files; and of each worker, whose runtime
+/// has some.
+const OWN: usize = 16;
+const OWN_OF_WORKER: usize = 3;
 
 /// What the data plane is told when it starts.
 #[derive(Clone, Debug)]
@@ -135,6 +143,16 @@ fn acceptors(listeners: &[Listener], reader: &Reader) -> Result<Vec<Option<tls::
     Ok(acceptors)
 }
 
+/// So many connections of clients, or as many as there are descriptors for beside `own`.
+fn affordable(wanted: usize, own: usize) -> usize {
+    let possible = descriptors::clients(own);
+    if possible < wanted {
+        let limit = descriptors::limit();
+        tracing::warn!(wanted, possible, limit, "fewer connections than configured: there are not enough descriptors");
+    }
+    possible.min(wanted)
+}
+
 impl Bound {
     /// Where clients connect, with the ports that were free for port 0.
     #[must_use]
@@ -151,8 +169,9 @@ impl Bound {
             Format::Off => (None, None),
             _ => access_log::start(output).map(|(writer, log)| (Some(writer), Some(log)))?,
         };
-        let Config { listeners, workers, limits, access_log } = self.config;
-        let connections = Arc::<AtomicUsize>::default();
+        let Config { listeners, workers, mut limits, access_log } = self.config;
+        limits.connections = affordable(limits.connections, OWN + workers * (listeners.len() + OWN_OF_WORKER));
+        let (connections, refusals) = (Arc::<AtomicUsize>::default(), Refusals::new(descriptors::for_refusals()));
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
@@ -167,6 +186,7 @@ impl Bound {
                 format: access_log,
                 writer: writer.clone(),
                 connections: Arc::clone(&connections),
+                refusals: refusals.clone(),
                 listeners: mine.collect(),
             };
             let name = format!("proxy-{number}");
@@ -184,6 +204,7 @@ struct Seed {
     format: Format,
     writer: Option<SyncSender<String>>,
     connections: Arc<AtomicUsize>,
+    refusals: Refusals,
     listeners: Vec<(TcpListener, Vec<IpNet>, Option<tls::Acceptor>)>,
 }
 
@@ -210,6 +231,8 @@ impl Seed {
             sessions: self.inputs.sessions,
             held: Arc::clone(&self.inputs.metrics.held),
             connections: self.connections,
+            refusals: self.refusals,
+            workers: self.workers,
             reader: self.inputs.reader,
             metrics,
         };

@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::control::file::{self, LoadError, Loaded};
 use crate::control::keys::{self, KeysError};
 use crate::control::tls::Store;
+use crate::descriptors;
 use crate::drain::Stage;
 use crate::file::ListedTwice;
 use crate::routing::backend::DuplicateEndpoint;
@@ -71,6 +72,9 @@ pub async fn run(args: RunArgs) -> Result<(), ServeError> {
 
 /// `follow`: the file to follow, and what stood in it.
 async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> Result<(), ServeError> {
+    if let Err(error) = descriptors::raise() {
+        tracing::debug!(%error, "the limit on descriptors cannot be raised");
+    }
     let mut signals = Signals::new()?;
     let grace = loaded.file.limits.shutdown_grace;
     // From the start: by itself it would end the process.

@@ -105,6 +105,9 @@ impl Journey {
         trace: Option<HeaderValue>,
         exchange: Exchange,
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
+        if !client.worker.admits() {
+            return Err(Box::new((Error::Overloaded, exchange)));
+        }
         let (mut head, body) = request.into_parts();
         let client = &lane.client;
         let is_tls = client.is_tls(&head.headers);

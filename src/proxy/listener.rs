@@ -1,6 +1,7 @@
 //! Sockets that clients connect to: bound once for each worker, so that the kernel shares connections out and no
 //! worker waits for another.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
@@ -11,25 +12,23 @@ use ipnet::IpNet;
 #[cfg(target_os = "linux")]
 use socket2::SockFilter;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::connection;
 use super::headers::Peer;
+use super::refusal::{Reason, refuse};
 use super::tls;
 use super::worker::Worker;
+use crate::descriptors;
 use crate::drain::{Drain, Stage};
 
 /// Connections that may wait to be accepted, per worker.
 const BACKLOG: i32 = 1024;
-/// How long a listener waits when the system has no descriptors left.
+/// How long a listener waits when there is no descriptor to be had.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// How long those who are about to be connected are waited for at the end: longer than most round trips.
 const SETTLED: Duration = Duration::from_millis(250);
-
-/// How long a refused client has to take its answer.
-const REFUSED: Duration = Duration::from_millis(200);
 
 /// Where clients connect, and whom to believe there.
 #[derive(Clone, Debug)]
@@ -94,9 +93,13 @@ impl Listener {
     /// round trip and is served; who has not tries again, and is refused or meets whoever listens then.
     pub(super) async fn run(self, worker: Rc<Worker>, mut drain: Drain) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        let exhaustion = Exhaustion::default();
         let accept = async || match listener.accept().await {
-            Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted, self.tls.as_ref()),
-            Err(error) => pause(&error).await,
+            Ok((stream, peer)) => {
+                exhaustion.is_over();
+                start(&worker, stream, peer, &self.trusted, self.tls.as_ref());
+            }
+            Err(error) => exhaustion.failed(&worker, &error).await,
         };
         let mut hurry = drain.clone();
         tokio::select! {
@@ -145,13 +148,11 @@ fn close_door(_: &SockRef<'_>) -> io::Result<()> {
 }
 
 fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet], tls: Option<&Rc<tls::Acceptor>>) {
+    if descriptors::is_reserved(&stream) {
+        return refuse(worker, stream, tls, Reason::Descriptors);
+    }
     if !worker.enter() {
-        worker.metrics.connections_refused.inc();
-        // Nobody who speaks TLS would understand.
-        if tls.is_none() {
-            tokio::task::spawn_local(refuse(stream));
-        }
-        return;
+        return refuse(worker, stream, tls, Reason::Connections);
     }
     // Its only purpose is speed; a connection works without it.
     let _ = stream.set_nodelay(true);
@@ -164,23 +165,28 @@ fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[Ip
     }
 }
 
-/// Too many connections: the answer needs no request. What the client has sent is read, for a moment: closing on it
-/// would make its system throw the answer away.
-async fn refuse(mut stream: TcpStream) {
-    let answer =
-        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    // Whoever is not listening any more does not need it.
-    let _ = stream.write_all(answer).await;
-    let _ = stream.shutdown().await;
-    let unread = async { while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {} };
-    let _ = tokio::time::timeout(REFUSED, unread).await;
-}
+/// A system that has no descriptors left.
+#[derive(Debug, Default)]
+struct Exhaustion(Cell<bool>);
 
-/// A connection that its client took back is nothing; a system without descriptors needs a moment.
-async fn pause(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::warn!(%error, "connections cannot be accepted");
+impl Exhaustion {
+    /// A connection that its client took back is nothing. A system without descriptors needs a moment: asking again at once
+    /// would keep this thread busy, and say the same.
+    async fn failed(&self, worker: &Worker, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        worker.metrics.accept_failures.inc();
+        if !self.0.replace(true) {
+            tracing::warn!(%error, "connections cannot be accepted");
+        }
         tokio::time::sleep(EXHAUSTED).await;
+    }
+
+    fn is_over(&self) {
+        if self.0.replace(false) {
+            tracing::info!("connections can be accepted again");
+        }
     }
 }

@@ -55,6 +55,8 @@ pub enum Version {
 #[derive(Clone, Debug)]
 pub(super) struct Acceptor {
     config: Arc<ServerConfig>,
+    /// For those who are turned away: it agrees upon what they are told in, HTTP/1.1.
+    refusing: Arc<ServerConfig>,
     certificates: Arc<Current>,
 }
 
@@ -99,7 +101,9 @@ impl Acceptors {
         config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
         config.ticketer = Arc::clone(&self.tickets);
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Acceptor { config: Arc::new(config), certificates })
+        let mut refusing = config.clone();
+        refusing.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Acceptor { config: Arc::new(config), refusing: Arc::new(refusing), certificates })
     }
 }
 
@@ -170,6 +174,14 @@ pub(super) async fn accept(
 }
 
 impl Acceptor {
+    /// A handshake only to say no. It has no time limit of its own.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub(super) async fn accept_to_refuse(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        TlsAcceptor::from(Arc::clone(&self.refusing)).accept(stream).await
+    }
+
     fn secured(&self, name: Option<&str>) -> Secured {
         let found = self.certificates.find(name).filter(|(_, chosen)| *chosen == Chosen::ByName);
         Secured { certificate: found.map(|(certificate, _)| certificate) }

@@ -17,6 +17,7 @@ use super::access_log::AccessLog;
 use super::held::Held;
 use super::listener::Listener;
 use super::metrics::WorkerMetrics;
+use super::refusal::Refusals;
 use super::upstream::Upstreams;
 use super::watch::{SWEEP, Watches};
 use crate::clock::{Clock, unix_seconds};
@@ -44,6 +45,9 @@ pub(super) struct Worker {
     /// Told when another snapshot is in force.
     pub(super) republished: Notify,
     pub(super) connections: Arc<AtomicUsize>,
+    pub(super) refusals: Refusals,
+    /// This worker's share of the requests that may be under way.
+    requests: u64,
     reader: RefCell<Reader>,
     current: RefCell<Option<Rc<InForce>>>,
     /// See [`Worker::is_leaving`].
@@ -74,12 +78,15 @@ pub(super) struct Inputs {
     pub(super) sessions: Arc<Sessions>,
     pub(super) held: Arc<Held>,
     pub(super) connections: Arc<AtomicUsize>,
+    pub(super) refusals: Refusals,
+    pub(super) workers: usize,
     pub(super) reader: Reader,
     pub(super) metrics: Arc<WorkerMetrics>,
 }
 
 impl Worker {
     pub(super) fn new(inputs: Inputs, upstreams: Upstreams, log: AccessLog) -> Rc<Self> {
+        let requests = u64::try_from(inputs.limits.requests.div_ceil(inputs.workers)).unwrap_or(u64::MAX);
         Rc::new(Self {
             limits: inputs.limits,
             clock: inputs.clock,
@@ -92,6 +99,8 @@ impl Worker {
             rng: RefCell::new(fastrand::Rng::new()),
             republished: Notify::new(),
             connections: inputs.connections,
+            refusals: inputs.refusals,
+            requests,
             reader: RefCell::new(inputs.reader),
             current: RefCell::new(None),
             leaving: Cell::new(false),
@@ -199,6 +208,15 @@ impl Worker {
         self.metrics.connections.inc();
         self.metrics.connections_total.inc();
         true
+    }
+
+    /// May the request that has just been counted be served?
+    pub(super) fn admits(&self) -> bool {
+        let admitted = self.metrics.active.get() <= self.requests;
+        if !admitted {
+            self.metrics.requests_refused.inc();
+        }
+        admitted
     }
 
     /// A connection has ended.

@@ -74,6 +74,7 @@ fn limits() -> String {
         head_size: scalar::show_size,
         target_size: scalar::show_size,
         connections: |number: usize| number.to_string(),
+        requests: |number: usize| number.to_string(),
         upstream_connections: |number: usize| number.to_string(),
         upstream_idle_connections: |number: usize| number.to_string(),
         held_per_endpoint: |number: usize| number.to_string(),

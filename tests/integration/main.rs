@@ -12,6 +12,7 @@ mod cookies;
 mod errors;
 mod headers;
 mod hostile;
+mod overload;
 mod reload;
 mod shutdown;
 mod stickiness;

@@ -51,6 +51,7 @@ fn sizes(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) {
 fn counts(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) {
     let mut counts = Setter { problems, bounds: 1..=1_000_000 };
     counts.count(&typed.connections, &mut limits.connections);
+    counts.count(&typed.requests, &mut limits.requests);
     counts.count(&typed.upstream_connections, &mut limits.upstream_connections);
     counts.bounds = 1..=100_000_000;
     counts.count(&typed.sessions, &mut limits.sessions);

@@ -52,9 +52,13 @@ pub struct Limits {
     /// The longest request target; more is answered with 414.
     #[schemars(with = "Option<Size>")]
     pub target_size: Option<At<String>>,
-    /// Client connections at a time, in all.
+    /// Client connections at a time, in all; what comes on top is answered with 503. Less, if there are not two file
+    /// descriptors for each.
     #[schemars(with = "Option<Count>")]
     pub connections: Option<At<String>>,
+    /// Requests under way at a time, in all; what comes on top is answered with 503.
+    #[schemars(with = "Option<Count>")]
+    pub requests: Option<At<String>>,
     /// Connections to one endpoint at a time, in all; what comes on top is answered with 503.
     #[schemars(with = "Option<Count>")]
     pub upstream_connections: Option<At<String>>,

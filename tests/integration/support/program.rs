@@ -16,6 +16,8 @@ pub(crate) struct Program {
     /// Its listeners, as the file has them.
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) admin: SocketAddr,
+    /// What it said before it listened.
+    pub(crate) first_words: String,
     lines: Receiver<String>,
     /// Where its file is, if it was made for it.
     folder: Option<TempDir>,
@@ -56,7 +58,7 @@ fn start(command: &mut Command, args: &[&str]) -> Program {
         }
     });
     let admin = SocketAddr::from(([0, 0, 0, 0], 0));
-    let mut program = Program { child, addresses: Vec::new(), admin, lines, folder: None };
+    let mut program = Program { child, addresses: Vec::new(), admin, first_words: String::new(), lines, folder: None };
     while program.admin.port() == 0 {
         program.listens();
     }
@@ -68,7 +70,10 @@ impl Program {
     fn listens(&mut self) {
         let line = self.lines.recv_timeout(PATIENCE).expect("a line");
         let fields: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-        let Some(address) = fields["address"].as_str() else { return };
+        let Some(address) = fields["address"].as_str() else {
+            self.first_words += &line;
+            return;
+        };
         let address = address.parse().expect("an address");
         match fields["message"].as_str() {
             Some("listening") => self.addresses.push(address),
@@ -79,6 +84,10 @@ impl Program {
     /// Where its first listener is.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: &str) {

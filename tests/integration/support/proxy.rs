@@ -154,6 +154,8 @@ impl Builder {
 }
 
 fn start(file: &File, keys: Arc<KeyRing>, certificates: &Store) -> (Proxy, Control) {
+    // All tests share one process.
+    moorline::descriptors::raise().expect("the own limit");
     let (bound, mut control) = app::bind(Config::from(file)).expect("free ports");
     control.certify(file, certificates);
     control.publish(file, Arc::clone(&keys)).expect("a sound file");
