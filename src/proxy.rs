@@ -22,8 +22,8 @@ mod lane;
 mod linger;
 mod listener;
 mod metrics;
+mod overload;
 mod redirect;
-mod refusal;
 mod retry;
 mod session;
 mod target;
@@ -47,7 +47,7 @@ use tokio::runtime;
 pub use self::access_log::Format;
 pub use self::listener::Config as Listener;
 pub use self::metrics::Metrics;
-use self::refusal::Refusals;
+use self::overload::Overload;
 pub use self::tls::{Config as Tls, Version as TlsVersion};
 use self::upstream::Upstreams;
 use self::worker::Worker;
@@ -171,7 +171,7 @@ impl Bound {
         };
         let Config { listeners, workers, mut limits, access_log } = self.config;
         limits.connections = affordable(limits.connections, OWN + workers * (listeners.len() + OWN_OF_WORKER));
-        let (connections, refusals) = (Arc::<AtomicUsize>::default(), Refusals::new(descriptors::for_refusals()));
+        let (connections, overload) = (Arc::<AtomicUsize>::default(), Overload::new(descriptors::for_refusals()));
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
@@ -186,7 +186,7 @@ impl Bound {
                 format: access_log,
                 writer: writer.clone(),
                 connections: Arc::clone(&connections),
-                refusals: refusals.clone(),
+                overload: overload.clone(),
                 listeners: mine.collect(),
             };
             let name = format!("proxy-{number}");
@@ -204,7 +204,7 @@ struct Seed {
     format: Format,
     writer: Option<SyncSender<String>>,
     connections: Arc<AtomicUsize>,
-    refusals: Refusals,
+    overload: Overload,
     listeners: Vec<(TcpListener, Vec<IpNet>, Option<tls::Acceptor>)>,
 }
 
@@ -231,7 +231,7 @@ impl Seed {
             sessions: self.inputs.sessions,
             held: Arc::clone(&self.inputs.metrics.held),
             connections: self.connections,
-            refusals: self.refusals,
+            overload: self.overload,
             workers: self.workers,
             reader: self.inputs.reader,
             metrics,

@@ -105,7 +105,7 @@ impl Journey {
         trace: Option<HeaderValue>,
         exchange: Exchange,
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
-        if !client.worker.admits() {
+        if !lane.worker().admits() {
             return Err(Box::new((Error::Overloaded, exchange)));
         }
         let (mut head, body) = request.into_parts();

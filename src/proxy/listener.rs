@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use super::connection;
 use super::headers::Peer;
-use super::refusal::{Reason, refuse};
+use super::overload::{Reason, turn_away};
 use super::tls;
 use super::worker::Worker;
 use crate::descriptors;
@@ -149,10 +149,10 @@ fn close_door(_: &SockRef<'_>) -> io::Result<()> {
 
 fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet], tls: Option<&Rc<tls::Acceptor>>) {
     if descriptors::is_reserved(&stream) {
-        return refuse(worker, stream, tls, Reason::Descriptors);
+        return turn_away(worker, stream, tls, Reason::Descriptors);
     }
     if !worker.enter() {
-        return refuse(worker, stream, tls, Reason::Connections);
+        return turn_away(worker, stream, tls, Reason::Connections);
     }
     // Its only purpose is speed; a connection works without it.
     let _ = stream.set_nodelay(true);

@@ -17,7 +17,7 @@ use super::access_log::AccessLog;
 use super::held::Held;
 use super::listener::Listener;
 use super::metrics::WorkerMetrics;
-use super::refusal::Refusals;
+use super::overload::Overload;
 use super::upstream::Upstreams;
 use super::watch::{SWEEP, Watches};
 use crate::clock::{Clock, unix_seconds};
@@ -45,7 +45,7 @@ pub(super) struct Worker {
     /// Told when another snapshot is in force.
     pub(super) republished: Notify,
     pub(super) connections: Arc<AtomicUsize>,
-    pub(super) refusals: Refusals,
+    pub(super) overload: Overload,
     /// This worker's share of the requests that may be under way.
     requests: u64,
     reader: RefCell<Reader>,
@@ -78,7 +78,7 @@ pub(super) struct Inputs {
     pub(super) sessions: Arc<Sessions>,
     pub(super) held: Arc<Held>,
     pub(super) connections: Arc<AtomicUsize>,
-    pub(super) refusals: Refusals,
+    pub(super) overload: Overload,
     pub(super) workers: usize,
     pub(super) reader: Reader,
     pub(super) metrics: Arc<WorkerMetrics>,
@@ -99,7 +99,7 @@ impl Worker {
             rng: RefCell::new(fastrand::Rng::new()),
             republished: Notify::new(),
             connections: inputs.connections,
-            refusals: inputs.refusals,
+            overload: inputs.overload,
             requests,
             reader: RefCell::new(inputs.reader),
             current: RefCell::new(None),

@@ -1,14 +1,13 @@
 //! Connections that are one too many: turned away at once, with an answer where that costs little.
 //!
-//! ## Why a bound on refusals
+//! ## Why only so many are told
 //! An answer needs a descriptor, a moment, and over TLS a handshake: the client would not understand anything else. What
 //! is there to protect the proxy must not be what brings it down, so only so many are told; the others are reset,
 //! which costs nothing, and are counted.
 //!
 //! ## Why the answer waits for a request
 //! Clients that keep connections take what comes unasked for a fault of the connection (Go: "unsolicited response").
-//! The first bytes of a request are enough, and the rest is read and thrown away for a moment: closing on unread bytes
-//! would make the client's system throw the answer away.
+//! The first bytes of a request are enough; what follows them is [`Linger`]'s.
 
 use std::io;
 use std::rc::Rc;
@@ -21,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::linger::Linger;
 use super::tls::Acceptor;
 use super::worker::Worker;
 
@@ -37,7 +37,7 @@ const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncont
 
 /// How many are being told, by all workers.
 #[derive(Clone, Debug)]
-pub(super) struct Refusals {
+pub(super) struct Overload {
     told: Arc<AtomicUsize>,
     most: usize,
 }
@@ -53,9 +53,9 @@ pub(super) enum Reason {
 
 /// One of those who are being told, until it is dropped.
 #[derive(Debug)]
-struct Told(Refusals);
+struct Told(Overload);
 
-impl Refusals {
+impl Overload {
     /// So many at a time.
     pub(super) fn new(most: usize) -> Self {
         Self { told: Arc::default(), most }
@@ -78,9 +78,9 @@ impl Drop for Told {
 }
 
 /// Turns a connection away.
-pub(super) fn refuse(worker: &Worker, stream: TcpStream, tls: Option<&Rc<Acceptor>>, reason: Reason) {
+pub(super) fn turn_away(worker: &Worker, stream: TcpStream, tls: Option<&Rc<Acceptor>>, reason: Reason) {
     worker.metrics.connections_refused.inc();
-    let Some(told) = worker.refusals.take(reason) else {
+    let Some(told) = worker.overload.take(reason) else {
         worker.metrics.connections_reset.inc();
         // A reset leaves nothing behind that would need memory for a while. If it cannot be had, so be it.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -102,17 +102,15 @@ pub(super) fn refuse(worker: &Worker, stream: TcpStream, tls: Option<&Rc<Accepto
 }
 
 /// Answers whatever is asked.
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    let mut unread = [0; 1024];
-    let Ok(read) = timeout(PATIENCE, stream.read(&mut unread)).await else { return Ok(()) };
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut stream = Linger::new(stream);
+    let Ok(read) = timeout(PATIENCE, stream.read(&mut [0; 1024])).await else { return Ok(()) };
     if read? == 0 {
         return Ok(());
     }
     let rest = async {
         stream.write_all(ANSWER.as_bytes()).await?;
-        stream.shutdown().await?;
-        while stream.read(&mut unread).await? > 0 {}
-        Ok(())
+        stream.shutdown().await
     };
     timeout(TAKEN, rest).await.unwrap_or(Ok(()))
 }
@@ -129,14 +127,14 @@ mod tests {
 
     #[test]
     fn only_so_many_are_told_at_a_time() {
-        let refusals = Refusals::new(20);
-        let told: Vec<_> = std::iter::from_fn(|| refusals.take(Reason::Descriptors)).collect();
+        let overload = Overload::new(20);
+        let told: Vec<_> = std::iter::from_fn(|| overload.take(Reason::Descriptors)).collect();
         assert_eq!(told.len(), MOST_IN_RESERVE);
-        let others: Vec<_> = std::iter::from_fn(|| refusals.take(Reason::Connections)).collect();
+        let others: Vec<_> = std::iter::from_fn(|| overload.take(Reason::Connections)).collect();
         assert_eq!(told.len() + others.len(), 20);
         drop(others);
-        assert!(refusals.take(Reason::Descriptors).is_none() && refusals.take(Reason::Connections).is_some());
+        assert!(overload.take(Reason::Descriptors).is_none() && overload.take(Reason::Connections).is_some());
         drop(told);
-        assert!(refusals.take(Reason::Descriptors).is_some());
+        assert!(overload.take(Reason::Descriptors).is_some());
     }
 }
