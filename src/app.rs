@@ -115,7 +115,7 @@ impl Running {
         &self.sessions
     }
 
-    /// Keeps the index swept until the end begins. Cancel safe.
+    /// Keeps the index swept until nothing new is taken. Cancel safe.
     pub async fn sweep(&self) {
         let mut drain = self.drain.clone();
         let mut every = tokio::time::interval(SWEEP);
@@ -127,7 +127,12 @@ impl Running {
         }
     }
 
-    /// Begins the end: nothing new is taken.
+    /// Begins the end: not ready any more, and every answer is the last of its connection. Whoever comes is served.
+    pub fn leave(&self) {
+        self.trigger.advance(Stage::Leaving);
+    }
+
+    /// Goes on with the end: nothing new is taken.
     pub fn drain(&self) {
         self.trigger.advance(Stage::Draining);
     }

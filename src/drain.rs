@@ -1,4 +1,4 @@
-//! How a process ends: a signal that every plane can wait for, in two stages.
+//! How a process ends: a signal that every plane can wait for, in stages. Who is in a hurry leaves some out.
 
 use tokio::sync::watch;
 
@@ -7,6 +7,9 @@ use tokio::sync::watch;
 pub enum Stage {
     /// Not at all.
     Serving,
+    /// Get no new traffic sent, but serve what comes: whoever sends it needs time to notice. Tell clients that the answer
+    /// they get is the last over its connection.
+    Leaving,
     /// Take nothing new; finish what is under way.
     Draining,
     /// End at once.

@@ -41,6 +41,8 @@ pub mod bind_error;
 
 pub mod clock;
 
+pub mod descriptors;
+
 pub mod drain;
 
 pub mod readiness;

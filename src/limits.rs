@@ -30,7 +30,10 @@ pub struct Limits {
     /// When an endpoint's host acknowledges nothing of a request's head, the connection is given up after this time; of
     /// a body, after `body`.
     pub upstream_user_timeout: Duration,
-    /// On SIGTERM, requests under way may take this long to end.
+    /// On SIGTERM, new connections are taken for this time, while the proxy says that it is not ready: load balancers
+    /// need it to notice.
+    pub shutdown_grace: Duration,
+    /// After that, requests under way may take this long to end.
     pub shutdown: Duration,
     /// The largest request head in bytes; more is answered with 431, and so are more than 100 fields.
     pub head_size: usize,
@@ -38,8 +41,11 @@ pub struct Limits {
     pub target_size: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub streams: usize,
-    /// Client connections at a time, in all.
+    /// Client connections at a time, in all; what comes on top is answered with 503. It is less if there are not two
+    /// descriptors for each.
     pub connections: usize,
+    /// Requests under way at a time, shared out evenly among the workers; what comes on top is answered with 503.
+    pub requests: usize,
     /// Connections to one endpoint at a time, shared out evenly among the workers; what comes on top goes to another
     /// endpoint if it may, and is answered with 503 if not.
     pub upstream_connections: usize,
@@ -69,11 +75,13 @@ impl Default for Limits {
             tunnel: Duration::from_secs(60 * 60),
             upstream_idle: Duration::from_secs(4),
             upstream_user_timeout: Duration::from_secs(3),
+            shutdown_grace: Duration::from_secs(5),
             shutdown: Duration::from_secs(30),
             head_size: 64 * 1024,
             target_size: 16 * 1024,
             streams: 128,
             connections: 20_000,
+            requests: 20_000,
             upstream_connections: 1024,
             upstream_idle_connections: 128,
             held_per_endpoint: 256,

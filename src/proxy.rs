@@ -23,6 +23,7 @@ mod lane;
 mod linger;
 mod listener;
 mod metrics;
+mod overload;
 mod redirect;
 mod retry;
 mod session;
@@ -49,15 +50,22 @@ use tokio::runtime;
 pub use self::access_log::Format;
 pub use self::listener::Config as Listener;
 pub use self::metrics::Metrics;
+use self::overload::Overload;
 pub use self::tls::{Config as Tls, Version as TlsVersion};
 use self::upstream::Upstreams;
 use self::worker::Worker;
 use crate::bind_error::BindError;
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::sessions::Sessions;
 use crate::snapshot::Reader;
+
+/// Descriptors of this process beside connections: the standard ones, the admin's, files; and of each worker, whose runtime
+/// has some.
+const OWN: usize = 16;
+const OWN_OF_WORKER: usize = 3;
 
 /// What the data plane is told when it starts.
 #[derive(Clone, Debug)]
@@ -138,6 +146,16 @@ fn acceptors(listeners: &[Listener], reader: &Reader) -> Result<Vec<Option<tls::
     Ok(acceptors)
 }
 
+/// So many connections of clients, or as many as there are descriptors for beside `own`.
+fn affordable(wanted: usize, own: usize) -> usize {
+    let possible = descriptors::clients(own);
+    if possible < wanted {
+        let limit = descriptors::limit();
+        tracing::warn!(wanted, possible, limit, "fewer connections than configured: there are not enough descriptors");
+    }
+    possible.min(wanted)
+}
+
 impl Bound {
     /// Where clients connect, with the ports that were free for port 0.
     #[must_use]
@@ -154,8 +172,9 @@ impl Bound {
             Format::Off => (None, None),
             _ => access_log::start(output).map(|(writer, log)| (Some(writer), Some(log)))?,
         };
-        let Config { listeners, workers, limits, access_log } = self.config;
-        let connections = Arc::<AtomicUsize>::default();
+        let Config { listeners, workers, mut limits, access_log } = self.config;
+        limits.connections = affordable(limits.connections, OWN + workers * (listeners.len() + OWN_OF_WORKER));
+        let (connections, overload) = (Arc::<AtomicUsize>::default(), Overload::new(descriptors::for_refusals()));
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
@@ -170,6 +189,7 @@ impl Bound {
                 format: access_log,
                 writer: writer.clone(),
                 connections: Arc::clone(&connections),
+                overload: overload.clone(),
                 listeners: mine.collect(),
             };
             let name = format!("proxy-{number}");
@@ -187,6 +207,7 @@ struct Seed {
     format: Format,
     writer: Option<SyncSender<String>>,
     connections: Arc<AtomicUsize>,
+    overload: Overload,
     listeners: Vec<(TcpListener, Vec<IpNet>, Option<tls::Acceptor>)>,
 }
 
@@ -213,6 +234,8 @@ impl Seed {
             sessions: self.inputs.sessions,
             held: Arc::clone(&self.inputs.metrics.held),
             connections: self.connections,
+            overload: self.overload,
+            workers: self.workers,
             reader: self.inputs.reader,
             metrics,
         };

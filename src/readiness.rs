@@ -22,7 +22,7 @@ pub enum NotReady {
 }
 
 impl Readiness {
-    /// Ready once `reader` has a snapshot, until `drain` begins.
+    /// Ready once `reader` has a snapshot, until `drain` has left its first stage.
     #[must_use]
     pub fn new(reader: Reader, drain: Drain) -> Self {
         Self { reader, drain }

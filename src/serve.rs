@@ -1,8 +1,11 @@
 //! The verbs that serve: `proxy` and `run`. From the configuration to the last request.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,6 +17,8 @@ use crate::control::Control;
 use crate::control::file::{self, LoadError, Loaded};
 use crate::control::keys::{self, KeysError};
 use crate::control::tls::Store;
+use crate::descriptors;
+use crate::drain::Stage;
 use crate::file::ListedTwice;
 use crate::routing::backend::DuplicateEndpoint;
 
@@ -40,7 +45,7 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves what the command line says, until SIGTERM or SIGINT.
+/// Serves what the command line says, until SIGTERM, or SIGINT, after which nobody is waited for who might still come.
 ///
 /// # Errors
 /// If it cannot begin.
@@ -67,7 +72,11 @@ pub async fn run(args: RunArgs) -> Result<(), ServeError> {
 
 /// `follow`: the file to follow, and what stood in it.
 async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> Result<(), ServeError> {
-    let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    if let Err(error) = descriptors::raise() {
+        tracing::debug!(%error, "the limit on descriptors cannot be raised");
+    }
+    let mut signals = Signals::new()?;
+    let grace = loaded.file.limits.shutdown_grace;
     // From the start: by itself it would end the process.
     let mut hangup = signal(SignalKind::hangup())?;
     let (bound, mut control) = app::bind(Config::from(&loaded.file))?;
@@ -86,18 +95,26 @@ async fn serve(loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>) -> 
         tracing::warn!("sessions end with this process: it has no key file (see moorline keys new)");
     }
     file::report(&loaded, None);
+    // To the end: who waits for an endpoint learns from the file that it is back.
+    let mut reload = pin!(reload(control, loaded, follow, &mut hangup));
+    let haste = tokio::select! {
+        never = &mut reload => match never {},
+        () = running.sweep() => Haste::Orderly,
+        haste = leave(&running, &mut signals, grace) => haste,
+    };
     tokio::select! {
-        () = reload(control, loaded, follow, &mut hangup) => {}
-        () = running.sweep() => {}
-        _ = ends.0.recv() => {}
-        _ = ends.1.recv() => {}
+        never = &mut reload => match never {},
+        () = end(running, &mut signals, haste) => Ok(()),
     }
-    tracing::info!("shutting down: requests under way go on, a second signal ends them");
-    end(running, ends).await
 }
 
 /// Follows the file, if there is one. Never returns.
-async fn reload(control: Control, loaded: Loaded, follow: Option<(PathBuf, crate::file::File)>, hangup: &mut Signal) {
+async fn reload(
+    control: Control,
+    loaded: Loaded,
+    follow: Option<(PathBuf, crate::file::File)>,
+    hangup: &mut Signal,
+) -> Infallible {
     if let Some((path, typed)) = follow {
         file::follow(path, control, Loaded { file: typed, ..loaded }, hangup).await;
     }
@@ -107,18 +124,70 @@ async fn reload(control: Control, loaded: Loaded, follow: Option<(PathBuf, crate
     }
 }
 
-async fn end(running: Running, mut ends: (Signal, Signal)) -> Result<(), ServeError> {
-    running.drain();
-    let hurry = running.hurry();
-    let ended = tokio::task::spawn_blocking(move || running.join());
-    tokio::pin!(ended);
-    tokio::select! {
-        _ = &mut ended => return Ok(()),
-        _ = ends.0.recv() => {}
-        _ = ends.1.recv() => {}
+/// How much patience there is left.
+enum Haste {
+    /// Requests under way go on.
+    Orderly,
+    /// None.
+    AtOnce,
+}
+
+/// Waits for the first signal, and then until nothing new needs to be taken.
+async fn leave(running: &Running, signals: &mut Signals, grace: Duration) -> Haste {
+    // Nobody sends traffic to a terminal who would have to notice.
+    if signals.next().await == Told::Interrupt || grace.is_zero() {
+        return Haste::Orderly;
     }
-    hurry.advance(crate::drain::Stage::Ending);
-    // It ends now; a thread that panicked has said so itself.
+    running.leave();
+    tracing::info!(?grace, "shutting down: not ready any more, but new connections are still served for a while");
+    tokio::select! {
+        () = tokio::time::sleep(grace) => Haste::Orderly,
+        _ = signals.next() => Haste::AtOnce,
+    }
+}
+
+async fn end(running: Running, signals: &mut Signals, haste: Haste) {
+    let hurry = running.hurry();
+    if matches!(haste, Haste::Orderly) {
+        running.drain();
+        tracing::info!("shutting down: requests under way go on, another signal ends them");
+    } else {
+        hurry.advance(Stage::Ending);
+    }
+    let mut ended = tokio::task::spawn_blocking(move || running.join());
+    tokio::select! {
+        // A thread that panicked has said so itself.
+        _ = &mut ended => return,
+        _ = signals.next() => hurry.advance(Stage::Ending),
+    }
     let _ = ended.await;
-    Ok(())
+}
+
+/// The signals that end a process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Who wants it to end.
+#[derive(PartialEq, Eq)]
+enum Told {
+    /// Whoever runs services: SIGTERM.
+    Terminate,
+    /// Somebody at a terminal: SIGINT.
+    Interrupt,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next one. Cancel safe.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Terminate,
+            _ = self.interrupt.recv() => Told::Interrupt,
+        }
+    }
 }

@@ -8,6 +8,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("routing", &[]),
     ("limits", &[]),
     ("drain", &[]),
+    ("descriptors", &[]),
     ("api", &[]),
     ("bind_error", &[]),
     ("clock", &["routing"]),
@@ -15,7 +16,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("sessions", &["routing"]),
     ("readiness", &["drain", "snapshot"]),
     ("file", &["routing", "limits"]),
-    ("proxy", &["bind_error", "clock", "drain", "limits", "routing", "sessions", "snapshot"]),
+    ("proxy", &["bind_error", "clock", "descriptors", "drain", "limits", "routing", "sessions", "snapshot"]),
     ("control", &["clock", "file", "routing", "snapshot"]),
     ("admin", &["api", "bind_error", "clock", "drain", "readiness", "routing", "sessions", "snapshot"]),
 ];
@@ -33,6 +34,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("rustls::", &["control/tls", "proxy/tls", "snapshot/certificates"]),
     ("tokio_rustls::", &["proxy/tls"]),
     ("rcgen::", &["control/tls"]),
+    ("rustix::", &["descriptors"]),
 ];
 
 /// Modules that do no I/O, ask no clock and draw from no global source of randomness.

@@ -34,6 +34,9 @@ pub(super) enum Error {
     /// The client stopped sending its body.
     #[error("the request body made no progress within its time limit")]
     UploadTimeout,
+    /// As many requests as are allowed are under way.
+    #[error("too many requests are under way")]
+    Overloaded,
     /// Nothing has been published yet.
     #[error("no configuration yet")]
     NotConfigured,
@@ -76,9 +79,12 @@ impl Error {
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NeedsTls(_) => StatusCode::PERMANENT_REDIRECT,
             Self::UploadTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded
+            | Self::NotConfigured
+            | Self::Rejected
+            | Self::Unavailable
+            | Self::HeldTooMany
+            | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(_) | Self::BadResponse(_) | Self::RefusedResponse(_) => StatusCode::BAD_GATEWAY,
             Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -99,6 +105,7 @@ impl Error {
             Self::Misdirected => "This connection was made for another host. Please ask over one of its own.",
             Self::NeedsTls(_) => "This is served over HTTPS.",
             Self::UploadTimeout => "The request body did not arrive in time.",
+            Self::Overloaded => "This server has too many requests. Please try again in a moment.",
             Self::NotConfigured => "The proxy is starting. Please try again in a moment.",
             Self::Rejected => "The server that holds this session is not available. Please try again in a moment.",
             Self::Unavailable | Self::HeldTooMany | Self::Busy => {

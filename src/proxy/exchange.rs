@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -27,6 +27,7 @@ const CLIENT_CLOSED: u16 = 499;
 pub(super) struct Exchange {
     lane: Rc<Lane>,
     started: Instant,
+    version: Version,
     method: Method,
     pub(super) request_id: HeaderValue,
     /// None until there is an answer.
@@ -48,7 +49,6 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 struct Details {
     uri: Uri,
-    version: Version,
     host: Option<HeaderValue>,
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
@@ -69,7 +69,6 @@ impl Exchange {
             let field = |name| request.headers().get(name).cloned();
             Box::new(Details {
                 uri: request.uri().clone(),
-                version: request.version(),
                 host: field(header::HOST),
                 referer: field(header::REFERER),
                 user_agent: field(header::USER_AGENT),
@@ -82,6 +81,7 @@ impl Exchange {
         Self {
             lane: Rc::clone(lane),
             started,
+            version: request.version(),
             method: request.method().clone(),
             request_id,
             status: None,
@@ -129,6 +129,14 @@ impl Exchange {
         self.lane.watch.enter(Phase::Download, worker.coarse().plus(worker.limits.body));
         if let Some(details) = &self.details {
             details.answered.set(Some(Instant::now()));
+        }
+    }
+
+    /// Says to the client, while the proxy is leaving, that this answer is the last over its connection. HTTP/2 has no
+    /// such field: see [`Worker::is_leaving`](super::worker::Worker::is_leaving).
+    pub(super) fn say_goodbye(&self, fields: &mut HeaderMap) {
+        if self.lane.worker().is_leaving() && self.version <= Version::HTTP_11 {
+            fields.entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
         }
     }
 
@@ -202,7 +210,7 @@ impl Drop for Exchange {
             request_id: &self.request_id,
             method: &self.method,
             uri: &details.uri,
-            version: details.version,
+            version: self.version,
             host: details.host.as_ref(),
             referer: details.referer.as_ref(),
             user_agent: details.user_agent.as_ref(),

@@ -59,10 +59,13 @@ pub(super) fn handle(
         };
         lane.decide(matches!(answer, Ok(Answer { content: Content::Tunnel(..), .. })));
         Ok(match answer {
-            Ok(Answer { head, content, connection, upstream }) => {
+            Ok(Answer { mut head, content, connection, upstream }) => {
                 exchange.answered(head.status);
                 let body = match content {
-                    Content::Body(incoming) => ResponseBody::upstream(incoming, connection, upstream, exchange),
+                    Content::Body(incoming) => {
+                        exchange.say_goodbye(&mut head.headers);
+                        ResponseBody::upstream(incoming, connection, upstream, exchange)
+                    }
                     Content::Tunnel(session) => {
                         switch(lane, switching, Box::new(Tunnel { connection, upstream, exchange, session }));
                         ResponseBody::none()
@@ -73,7 +76,8 @@ pub(super) fn handle(
             Err(error) => {
                 tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
                 exchange.failed(&error);
-                let response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                let mut response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                exchange.say_goodbye(response.headers_mut());
                 response.map(|body| ResponseBody::own(body, exchange))
             }
         })
@@ -133,6 +137,9 @@ impl Journey {
         trace: Option<HeaderValue>,
         exchange: Exchange,
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
+        if !lane.worker().admits() {
+            return Err(Box::new((Error::Overloaded, exchange)));
+        }
         let (mut head, body) = request.into_parts();
         let client = &lane.client;
         let upgrade = Upgrade::asked(&head);

@@ -57,7 +57,8 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
         if watch.is_expired() && watch.phase() != Phase::Resting {
             return Poll::Ready(Ok(()));
         }
-        if !streams.closing.get() && (watch.is_expired() || watch.is_closing()) {
+        let is_over = watch.is_expired() || watch.is_closing() || streams.worker.is_leaving();
+        if is_over && !streams.closing.get() {
             streams.closing.set(true);
             http.as_mut().graceful_shutdown();
             streams.rest();

@@ -1,29 +1,34 @@
 //! Sockets that clients connect to: bound once for each worker, so that the kernel shares connections out and no
 //! worker waits for another.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+#[cfg(target_os = "linux")]
+use socket2::SockFilter;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
 use super::connection;
 use super::headers::Peer;
+use super::overload::{Reason, turn_away};
 use super::tls;
 use super::worker::Worker;
+use crate::descriptors;
 use crate::drain::{Drain, Stage};
 
 /// Connections that may wait to be accepted, per worker.
 const BACKLOG: i32 = 1024;
-/// How long a listener waits when the system has no descriptors left.
+/// How long a listener waits when there is no descriptor to be had.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-/// How long a refused client has to take its answer.
-const REFUSED: Duration = Duration::from_millis(200);
+/// How long those who are about to be connected are waited for at the end: longer than most round trips.
+const SETTLED: Duration = Duration::from_millis(250);
 
 /// Where clients connect, and whom to believe there.
 #[derive(Clone, Debug)]
@@ -80,32 +85,74 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 impl Listener {
-    /// Takes connections until the drain begins, and then those that were already waiting.
+    /// Takes connections until the drain begins, and then those that are on their way.
+    ///
+    /// ## Why the door is closed before the socket
+    /// The kernel makes connections without asking us, and resets those that wait when their socket is closed, whichever
+    /// other one shares the port. So first it is told to answer nobody new. Who has been answered already comes within a
+    /// round trip and is served; who has not tries again, and is refused or meets whoever listens then.
     pub(super) async fn run(self, worker: Rc<Worker>, mut drain: Drain) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        let exhaustion = Exhaustion::default();
+        let accept = async || match listener.accept().await {
+            Ok((stream, peer)) => {
+                exhaustion.is_over();
+                start(&worker, stream, peer, &self.trusted, self.tls.as_ref());
+            }
+            Err(error) => exhaustion.failed(&worker, &error).await,
+        };
+        let mut hurry = drain.clone();
+        tokio::select! {
+            () = async { loop { accept().await } } => {}
+            () = drain.reached(Stage::Draining) => {}
+        }
+        if let Err(error) = close_door(&SockRef::from(&listener)) {
+            tracing::debug!(%error, "connections that come while the listener closes may be reset");
+        }
+        let mut settled = pin!(tokio::time::sleep(SETTLED));
         loop {
-            let accepted = tokio::select! {
+            tokio::select! {
                 biased;
-                accepted = listener.accept() => accepted,
-                () = drain.reached(Stage::Draining) => break,
-            };
-            match accepted {
-                Ok((stream, peer)) => start(&worker, stream, peer, &self.trusted, self.tls.as_ref()),
-                Err(error) => pause(&error).await,
+                () = hurry.reached(Stage::Ending) => break,
+                () = accept() => {}
+                () = &mut settled => break,
             }
         }
         Ok(())
     }
 }
 
+/// Has the kernel drop what would begin a connection (RFC 9293 §3.5), and nothing else.
+#[cfg(target_os = "linux")]
+fn close_door(socket: &SockRef<'_>) -> io::Result<()> {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// Of a TCP header, and the bits in there.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    socket.attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_door(_: &SockRef<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet], tls: Option<&Rc<tls::Acceptor>>) {
+    if descriptors::is_reserved(&stream) {
+        return turn_away(worker, stream, tls, Reason::Descriptors);
+    }
     if !worker.enter() {
-        worker.metrics.connections_refused.inc();
-        // Nobody who speaks TLS would understand.
-        if tls.is_none() {
-            tokio::task::spawn_local(refuse(stream));
-        }
-        return;
+        return turn_away(worker, stream, tls, Reason::Connections);
     }
     // Its only purpose is speed; a connection works without it.
     let _ = stream.set_nodelay(true);
@@ -118,23 +165,28 @@ fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[Ip
     }
 }
 
-/// Too many connections: the answer needs no request. What the client has sent is read, for a moment: closing on it
-/// would make its system throw the answer away.
-async fn refuse(mut stream: TcpStream) {
-    let answer =
-        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    // Whoever is not listening any more does not need it.
-    let _ = stream.write_all(answer).await;
-    let _ = stream.shutdown().await;
-    let unread = async { while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {} };
-    let _ = tokio::time::timeout(REFUSED, unread).await;
-}
+/// A system that has no descriptors left.
+#[derive(Debug, Default)]
+struct Exhaustion(Cell<bool>);
 
-/// A connection that its client took back is nothing; a system without descriptors needs a moment.
-async fn pause(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::warn!(%error, "connections cannot be accepted");
+impl Exhaustion {
+    /// A connection that its client took back is nothing. A system without descriptors needs a moment: asking again at once
+    /// would keep this thread busy, and say the same.
+    async fn failed(&self, worker: &Worker, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        worker.metrics.accept_failures.inc();
+        if !self.0.replace(true) {
+            tracing::warn!(%error, "connections cannot be accepted");
+        }
         tokio::time::sleep(EXHAUSTED).await;
+    }
+
+    fn is_over(&self) {
+        if self.0.replace(false) {
+            tracing::info!("connections can be accepted again");
+        }
     }
 }

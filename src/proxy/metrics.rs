@@ -38,8 +38,14 @@ pub(super) struct WorkerMetrics {
     /// Connections of clients that are open.
     pub(super) connections: Counter,
     pub(super) connections_total: Counter,
-    /// Connections of clients that were refused since too many are open.
+    /// Connections of clients that were one too many.
     pub(super) connections_refused: Counter,
+    /// Those of them that got no answer.
+    pub(super) connections_reset: Counter,
+    /// How often the system had no descriptor for a client.
+    pub(super) accept_failures: Counter,
+    /// Requests that were one too many.
+    pub(super) requests_refused: Counter,
     /// What clients have sent and nobody has seen, by the rule that it breaks.
     pub(super) refusals: Refusals,
     pub(super) tls_handshakes: Counter,

@@ -8,7 +8,6 @@
 //! All workers seal and open tickets with the same keys (which rustls changes every few hours), so that a client is known
 //! whichever of them it meets. A cache of sessions would be one more thing that they share and wait for.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -57,6 +56,8 @@ pub enum Version {
 #[derive(Clone, Debug)]
 pub(super) struct Acceptor {
     config: Arc<ServerConfig>,
+    /// For those who are turned away: it agrees upon what they are told in, HTTP/1.1.
+    refusing: Arc<ServerConfig>,
     certificates: Arc<Current>,
 }
 
@@ -102,7 +103,9 @@ impl Acceptors {
         config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
         config.ticketer = Arc::clone(&self.tickets);
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Acceptor { config: Arc::new(config), certificates })
+        let mut refusing = config.clone();
+        refusing.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Acceptor { config: Arc::new(config), refusing: Arc::new(refusing), certificates })
     }
 }
 
@@ -148,9 +151,6 @@ pub(super) enum Failure {
     /// Its time is over.
     #[error("the handshake took too long")]
     Timeout,
-    /// The proxy ends, and the client had not begun.
-    #[error("the proxy is shutting down")]
-    Closing,
     /// It broke, or rustls broke it off.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -163,33 +163,17 @@ pub(super) async fn accept(
     watch: &Watch,
     stream: TcpStream,
 ) -> Result<(TlsStream<TcpStream>, Secured), Failure> {
-    watch.enter(Phase::Handshake, worker.coarse().plus(worker.limits.handshake));
-    let begun = Cell::new(false);
-    let mut handshake = pin!(handshake(acceptor, stream, &begun));
-    let mut told = 0;
+    let until = worker.coarse().plus(worker.limits.handshake);
+    watch.enter(Phase::FirstByte, until);
+    let mut handshake = pin!(handshake(acceptor, stream, || watch.enter(Phase::Handshake, until)));
     let ended = poll_fn(|cx| {
         watch.register(cx);
         if watch.is_expired() {
             return Poll::Ready(Err(Failure::Timeout));
         }
-        let polled = handshake.as_mut().poll(cx);
-        if polled.is_pending() && watch.is_closing() && !begun.get() {
-            // As without TLS not at the first call: who has just connected gets a chance to begin.
-            told += 1;
-            if told == 2 {
-                return Poll::Ready(Err(Failure::Closing));
-            }
-        }
-        polled
+        handshake.as_mut().poll(cx)
     });
-    let stream = match ended.await {
-        Ok(stream) => stream,
-        Err(Failure::Closing) => return Err(Failure::Closing),
-        Err(error) => {
-            worker.metrics.tls_handshake_failures.inc();
-            return Err(error);
-        }
-    };
+    let stream = ended.await.inspect_err(|_| worker.metrics.tls_handshake_failures.inc())?;
     worker.metrics.tls_handshakes.inc();
     watch.enter(Phase::FirstByte, worker.coarse().plus(worker.limits.first_byte));
     let session = stream.get_ref().1;
@@ -198,6 +182,14 @@ pub(super) async fn accept(
 }
 
 impl Acceptor {
+    /// A handshake only to say no. It has no time limit of its own.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub(super) async fn accept_to_refuse(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        TlsAcceptor::from(Arc::clone(&self.refusing)).accept(stream).await
+    }
+
     fn secured(&self, name: Option<&str>, is_http2: bool) -> Secured {
         let found = self.certificates.find(name).filter(|(_, chosen)| *chosen == Chosen::ByName);
         Secured { certificate: found.map(|(certificate, _)| certificate), is_http2 }
@@ -207,12 +199,12 @@ impl Acceptor {
 async fn handshake(
     acceptor: &Acceptor,
     mut stream: TcpStream,
-    begun: &Cell<bool>,
+    begun: impl FnOnce(),
 ) -> Result<TlsStream<TcpStream>, Failure> {
     let mut first = [0];
     // Looked at before rustls does, which would answer with an alert that no browser shows.
     let peeked = stream.peek(&mut first).await?;
-    begun.set(true);
+    begun();
     if peeked == 1 && first[0] != HANDSHAKE {
         if first[0].is_ascii_uppercase() {
             refuse(&mut stream).await?;

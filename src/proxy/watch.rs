@@ -17,10 +17,13 @@ use crate::routing::Millis;
 /// How often a worker sweeps.
 pub(super) const SWEEP: Duration = Duration::from_millis(200);
 
+/// While the proxy ends, a client has this long to begin, from its connection on: its request may be on its way.
+const LATECOMER: Duration = Duration::from_secs(2);
+
 /// What a client's connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The client has connected and not sent a byte.
+    /// The client has connected and not sent a byte, neither of a request nor of a handshake.
     FirstByte,
     /// The client has connected, and TLS is being agreed upon.
     Handshake,
@@ -62,8 +65,19 @@ pub(super) struct Watch {
     phase: Cell<Phase>,
     until: Cell<Millis>,
     expired: Cell<bool>,
-    closing: Cell<bool>,
+    /// When the connection was made.
+    made: Millis,
+    closing: Cell<Closing>,
     waker: RefCell<Option<Waker>>,
+}
+
+/// How often a connection has been asked to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    Never,
+    Once,
+    /// It need not be woken again.
+    Often,
 }
 
 /// All connections of a worker.
@@ -77,7 +91,8 @@ impl Watches {
             phase: Cell::new(Phase::FirstByte),
             until: Cell::new(now.plus(limits.first_byte)),
             expired: Cell::new(false),
-            closing: Cell::new(false),
+            made: now,
+            closing: Cell::new(Closing::Never),
             waker: RefCell::new(None),
         });
         self.0.borrow_mut().push(Rc::downgrade(&watch));
@@ -94,12 +109,26 @@ impl Watches {
         });
     }
 
-    /// Asks every connection to close as soon as it has nothing under way.
+    /// Asks every connection to close as soon as it has nothing under way. To be called again: a connection that is asked
+    /// for the first time looks once more whether there is a request, and new ones may have come.
     pub(super) fn close(&self) {
         self.each(|watch| {
-            watch.closing.set(true);
-            watch.wake();
+            let next = match watch.closing.get() {
+                Closing::Never => Closing::Once,
+                Closing::Once | Closing::Often => Closing::Often,
+            };
+            if watch.closing.replace(next) != Closing::Often {
+                watch.wake();
+            }
+            if watch.phase.get() == Phase::FirstByte {
+                watch.until.set(watch.until.get().min(watch.made.plus(LATECOMER)));
+            }
         });
+    }
+
+    /// Has every connection look what has changed.
+    pub(super) fn wake(&self) {
+        self.each(Watch::wake);
     }
 
     fn each(&self, mut act: impl FnMut(&Watch)) {
@@ -131,9 +160,9 @@ impl Watch {
         self.expired.get()
     }
 
-    /// Should the connection close as soon as it can?
+    /// Should the connection close as soon as it can? Not one whose client had no time to begin: that ends by its limit.
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.get()
+        self.closing.get() != Closing::Never && self.phase.get() != Phase::FirstByte
     }
 
     /// The task of this connection is the one to wake.

@@ -3,18 +3,21 @@
 //! that all is well with.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::access_log::AccessLog;
 use super::held::Held;
 use super::listener::Listener;
 use super::metrics::WorkerMetrics;
+use super::overload::Overload;
 use super::upstream::Upstreams;
 use super::watch::{SWEEP, Watches};
 use crate::clock::{Clock, unix_seconds};
@@ -23,6 +26,9 @@ use crate::limits::Limits;
 use crate::routing::{Millis, Now};
 use crate::sessions::Sessions;
 use crate::snapshot::{Reader, Snapshot};
+
+/// How often connections are asked to close at the end.
+const CLOSING: Duration = Duration::from_millis(10);
 
 /// What all connections of one worker have in common.
 #[derive(Debug)]
@@ -39,8 +45,13 @@ pub(super) struct Worker {
     /// Told when another snapshot is in force.
     pub(super) republished: Notify,
     pub(super) connections: Arc<AtomicUsize>,
+    pub(super) overload: Overload,
+    /// This worker's share of the requests that may be under way.
+    requests: u64,
     reader: RefCell<Reader>,
     current: RefCell<Option<Rc<InForce>>>,
+    /// See [`Worker::is_leaving`].
+    leaving: Cell<bool>,
     /// The time at which something last happened: exact enough for limits of seconds.
     coarse: Cell<Millis>,
     unix: Cell<u64>,
@@ -67,12 +78,15 @@ pub(super) struct Inputs {
     pub(super) sessions: Arc<Sessions>,
     pub(super) held: Arc<Held>,
     pub(super) connections: Arc<AtomicUsize>,
+    pub(super) overload: Overload,
+    pub(super) workers: usize,
     pub(super) reader: Reader,
     pub(super) metrics: Arc<WorkerMetrics>,
 }
 
 impl Worker {
     pub(super) fn new(inputs: Inputs, upstreams: Upstreams, log: AccessLog) -> Rc<Self> {
+        let requests = u64::try_from(inputs.limits.requests.div_ceil(inputs.workers)).unwrap_or(u64::MAX);
         Rc::new(Self {
             limits: inputs.limits,
             clock: inputs.clock,
@@ -85,8 +99,11 @@ impl Worker {
             rng: RefCell::new(fastrand::Rng::new()),
             republished: Notify::new(),
             connections: inputs.connections,
+            overload: inputs.overload,
+            requests,
             reader: RefCell::new(inputs.reader),
             current: RefCell::new(None),
+            leaving: Cell::new(false),
             coarse: Cell::new(inputs.clock.millis()),
             unix: Cell::new(unix_seconds()),
         })
@@ -96,21 +113,22 @@ impl Worker {
     pub(super) async fn run(self: Rc<Self>, listeners: Vec<Listener>, mut drain: Drain) {
         tokio::task::spawn_local(Rc::clone(&self).follow());
         tokio::task::spawn_local(Rc::clone(&self).sweep());
-        let accepting: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| tokio::task::spawn_local(listener.run(Rc::clone(&self), drain.clone())))
-            .collect();
-        for task in accepting {
-            match task.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "listener ended"),
-                Err(error) => tracing::error!(%error, "listener ended"),
-            }
+        let mut listening = JoinSet::new();
+        for listener in listeners {
+            listening.spawn_local(listener.run(Rc::clone(&self), drain.clone()));
         }
+        drain.reached(Stage::Leaving).await;
+        self.leaving.set(true);
+        self.watches.wake();
+        drain.reached(Stage::Draining).await;
         let finished = async {
-            while self.metrics.connections.get() > 0 {
+            // Those that still come in are asked to close, too.
+            while !listening.is_empty() || self.metrics.connections.get() > 0 {
+                while let Some(ended) = listening.try_join_next() {
+                    report(ended);
+                }
                 self.watches.close();
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(CLOSING).await;
             }
         };
         tokio::select! {
@@ -120,6 +138,12 @@ impl Worker {
             }
             () = drain.reached(Stage::Ending) => {}
         }
+    }
+
+    /// Will the proxy end soon? Then each answer over HTTP/1 says that it is the last of its connection, which is left alone
+    /// until then: closing it now might cross with a request. An HTTP/2 connection needs no answer to be told so.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.get()
     }
 
     /// The snapshot in force; `None` before the first.
@@ -187,9 +211,27 @@ impl Worker {
         true
     }
 
+    /// May the request that has just been counted be served?
+    pub(super) fn admits(&self) -> bool {
+        let admitted = self.metrics.active.get() <= self.requests;
+        if !admitted {
+            self.metrics.requests_refused.inc();
+        }
+        admitted
+    }
+
     /// A connection has ended.
     pub(super) fn leave(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         self.metrics.connections.dec();
+    }
+}
+
+/// Says so if a listener did not end because it was told to.
+fn report(ended: Result<io::Result<()>, JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "listener ended"),
+        Err(error) => tracing::error!(%error, "listener ended"),
     }
 }

@@ -89,7 +89,7 @@ async fn pages_from_elsewhere_cannot_read_what_is_on_loopback() {
 }
 
 #[tokio::test]
-async fn while_it_drains_it_is_not_ready() {
+async fn while_it_ends_it_is_not_ready() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();
     let mut client = proxy.client().await;

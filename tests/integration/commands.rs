@@ -1,94 +1,22 @@
-//! The real program: started as a user starts it, ended as a system ends it.
+//! The real program: its verbs, its file, its signals.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::Write;
+use std::process::Command;
 
-use crate::support::{Client, Origin, PATIENCE, admin_get, eventually, origin};
-
-/// A running `moorline`. Killed when dropped.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    admin: SocketAddr,
-    lines: std::sync::mpsc::Receiver<String>,
-}
-
-fn start(args: &[&str]) -> Program {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_moorline"))
-        .args(["--log-format", "json"])
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-    let (tx, lines) = std::sync::mpsc::sync_channel(10_000);
-    std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            if tx.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let address =
-        |line: String| serde_json::from_str::<serde_json::Value>(&line).ok()?["address"].as_str()?.parse().ok();
-    let next = |lines: &std::sync::mpsc::Receiver<String>| {
-        let line = lines.recv_timeout(PATIENCE).expect("a line");
-        address(line.clone()).unwrap_or_else(|| panic!("no address in {line}"))
-    };
-    let (listening, admin) = (next(&lines), next(&lines));
-    Program { child, address: listening, admin, lines }
-}
-
-impl Program {
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "it does not end");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    }
-
-    /// Waits for a line of the log that contains this.
-    fn says(&self, what: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never says {what:?}"));
-            if line.contains(what) {
-                return line;
-            }
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::support::{Client, Origin, Program, admin_get, eventually, origin, program};
 
 fn proxy_for(origins: &[&Origin]) -> Program {
     let endpoints: Vec<String> = origins.iter().map(|origin| format!("{}={}", origin.name, origin.address)).collect();
     let mut args = vec!["proxy", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     args.extend(endpoints.iter().map(String::as_str));
-    start(&args)
+    program(&args)
 }
 
 #[tokio::test]
-async fn proxy_serves_until_sigterm_and_ends_with_0() {
+async fn proxy_serves_until_it_is_interrupted_and_ends_with_0() {
     let (a, b) = (origin("a").run().await, origin("b").run().await);
     let mut program = proxy_for(&[&a, &b]);
-    let mut client = Client::connect(program.address).await;
+    let mut client = Client::connect(program.address()).await;
     let first = client.get("/").await.expect(200);
     for _ in 0..20 {
         assert_eq!(client.get("/").await.expect(200).served_by(), first.served_by());
@@ -97,8 +25,8 @@ async fn proxy_serves_until_sigterm_and_ends_with_0() {
     assert_eq!(serde_json::from_str::<moorline::api::Sessions>(&text).unwrap().total, 1);
     client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha").await;
     eventually("the request has begun", || a.open() + b.open() > 0).await;
-    program.signal("-TERM");
-    program.says("shutting down");
+    program.signal("-INT");
+    program.says("requests under way go on");
     client.send(b"lf").await;
     client.response().await.expect("the request under way is answered").expect(200);
     assert_eq!(program.ended().await.code(), Some(0));
@@ -108,12 +36,12 @@ async fn proxy_serves_until_sigterm_and_ends_with_0() {
 async fn a_second_signal_ends_it_at_once() {
     let a = origin("a").behave(crate::support::Behaviour::Hang).run().await;
     let mut program = proxy_for(&[&a]);
-    let mut client = Client::connect(program.address).await;
+    let mut client = Client::connect(program.address()).await;
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually("the request is there", || a.heads().len() == 1).await;
-    program.signal("-TERM");
-    program.says("shutting down");
-    program.signal("-TERM");
+    program.signal("-INT");
+    program.says("requests under way go on");
+    program.signal("-INT");
     assert_eq!(program.ended().await.code(), Some(0));
 }
 
@@ -135,8 +63,8 @@ async fn run_follows_its_file_and_keeps_the_last_good_state() {
         std::fs::rename(next, &path).expect("a rename");
     };
     write(&a, "");
-    let program = start(&["run", "-c", path.to_str().expect("a path")]);
-    let served = async || Client::connect(program.address).await.get("/").await.expect(200).served_by().to_owned();
+    let program = program(&["run", "-c", path.to_str().expect("a path")]);
+    let served = async || Client::connect(program.address()).await.get("/").await.expect(200).served_by().to_owned();
     assert_eq!(served().await, "a");
 
     write(&b, "");
@@ -182,14 +110,14 @@ async fn sessions_outlive_the_process_when_their_keys_do() {
         &one,
         &two,
     ];
-    let mut program = start(&args);
-    let mut client = Client::connect(program.address).await;
+    let mut first_life = program(&args);
+    let mut client = Client::connect(first_life.address()).await;
     let first = client.get("/").await.expect(200);
-    program.signal("-TERM");
-    assert_eq!(program.ended().await.code(), Some(0));
-    let program = start(&args);
+    first_life.signal("-INT");
+    assert_eq!(first_life.ended().await.code(), Some(0));
+    let second_life = program(&args);
     for _ in 0..10 {
-        let mut again = Client::connect(program.address).await;
+        let mut again = Client::connect(second_life.address()).await;
         again.cookie.clone_from(&client.cookie);
         let response = again.get("/").await.expect(200);
         assert_eq!(

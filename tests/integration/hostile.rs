@@ -94,28 +94,3 @@ async fn clients_that_vanish_leave_nothing_behind() {
     proxy.reaches("http_server_active_requests ", 0.0).await;
     proxy.client().await.get("/").await.expect(200);
 }
-
-#[tokio::test]
-async fn more_clients_than_allowed_are_told_so_and_those_inside_go_on() {
-    let a = origin("a").run().await;
-    let proxy = proxy().endpoint(&a).limits("connections: 4").run();
-    let mut inside = Vec::new();
-    for _ in 0..4 {
-        let mut client = proxy.client().await;
-        client.get("/").await.expect(200);
-        inside.push(client);
-    }
-    let mut outside = proxy.client().await;
-    let refused = outside.response().await.expect("an answer without a request").expect(503);
-    assert_eq!(refused.field("retry-after"), Some("2"));
-    for client in &mut inside {
-        client.get("/").await.expect(200);
-    }
-    drop(inside);
-    let mut status = 503;
-    while status != 200 {
-        let mut client = proxy.client().await;
-        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        status = client.response().await.map_or(503, |response| response.status);
-    }
-}

@@ -2,6 +2,7 @@
 
 mod client;
 mod origin;
+mod program;
 mod proxy;
 mod tls;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 pub(crate) use client::{Client, Response};
 pub(crate) use origin::{Behaviour, Origin, origin};
+pub(crate) use program::{Program, program, program_after};
 pub(crate) use proxy::{Proxy, admin_get, proxy};
 pub(crate) use tls::{Authority, Browser};
 

@@ -30,6 +30,8 @@ pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> L
     times.bounds = Duration::ZERO..=hours(24);
     times.duration(&typed.linger, &mut limits.linger);
     times.duration(&typed.shutdown, &mut limits.shutdown);
+    times.bounds = Duration::ZERO..=hours(1);
+    times.duration(&typed.shutdown_grace, &mut limits.shutdown_grace);
     sizes(typed, &mut limits, problems);
     counts(typed, &mut limits, problems);
     limits
@@ -51,6 +53,7 @@ fn counts(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) 
     let mut counts = Setter { problems, bounds: 1..=1_000_000 };
     counts.count(&typed.streams, &mut limits.streams);
     counts.count(&typed.connections, &mut limits.connections);
+    counts.count(&typed.requests, &mut limits.requests);
     counts.count(&typed.upstream_connections, &mut limits.upstream_connections);
     counts.bounds = 1..=100_000_000;
     counts.count(&typed.sessions, &mut limits.sessions);

@@ -43,7 +43,10 @@ pub struct Limits {
     /// When an endpoint's host swallows what is sent, its connections are given up after this time.
     #[schemars(with = "Option<Duration>")]
     pub upstream_user_timeout: Option<At<String>>,
-    /// On SIGTERM, requests under way may take this long to end.
+    /// On SIGTERM, new connections are taken for this time while `/readyz` says no: load balancers need it to notice.
+    #[schemars(with = "Option<Duration>")]
+    pub shutdown_grace: Option<At<String>>,
+    /// After `shutdown_grace`, requests under way may take this long to end.
     #[schemars(with = "Option<Duration>")]
     pub shutdown: Option<At<String>>,
     /// The largest request head; more is answered with 431.
@@ -55,9 +58,13 @@ pub struct Limits {
     /// Requests at a time on one HTTP/2 connection.
     #[schemars(with = "Option<Count>")]
     pub streams: Option<At<String>>,
-    /// Client connections at a time, in all.
+    /// Client connections at a time, in all; what comes on top is answered with 503. Less, if there are not two file
+    /// descriptors for each.
     #[schemars(with = "Option<Count>")]
     pub connections: Option<At<String>>,
+    /// Requests under way at a time, in all; what comes on top is answered with 503.
+    #[schemars(with = "Option<Count>")]
+    pub requests: Option<At<String>>,
     /// Connections to one endpoint at a time, in all; what comes on top is answered with 503.
     #[schemars(with = "Option<Count>")]
     pub upstream_connections: Option<At<String>>,

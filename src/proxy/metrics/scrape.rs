@@ -14,10 +14,15 @@ use crate::routing::{BackendId, Outcome};
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 10] = [
+const COUNTERS: [Field; 13] = [
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
-    ("moorline_client_connections_refused", "Connections answered with 503 because too many were open", |w| {
+    ("moorline_client_connections_refused", "Connections turned away because too many were open", |w| {
         &w.connections_refused
+    }),
+    ("moorline_client_connections_reset", "Connections turned away without an answer", |w| &w.connections_reset),
+    ("moorline_client_accept_failures", "Times that there was no descriptor for a connection", |w| &w.accept_failures),
+    ("moorline_client_requests_refused", "Requests answered with 503 because too many were under way", |w| {
+        &w.requests_refused
     }),
     ("moorline_tls_handshakes", "TLS handshakes with clients that succeeded", |w| &w.tls_handshakes),
     ("moorline_tls_handshake_failures", "TLS handshakes with clients that failed", |w| &w.tls_handshake_failures),

@@ -8,17 +8,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::connection::{Connection, Open};
 use super::{Upstream, Upstreams};
+use crate::descriptors;
 use crate::limits::Limits;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
-    /// As many as allowed are open.
+    /// As many as allowed are open, or as this system can have.
     #[error("too many connections")]
     Full,
     /// Nobody answered in time.
@@ -65,14 +66,27 @@ pub(crate) async fn probe(addresses: &[SocketAddr], limits: &Limits) -> bool {
 async fn connect_any(addresses: &[SocketAddr], limits: &Limits) -> Result<(TcpStream, SocketAddr), DialError> {
     let mut last = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
-        match timeout(limits.connect, TcpStream::connect(address)).await {
+        match timeout(limits.connect, connect(*address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
                 return Ok((stream, *address));
+            }
+            // The endpoint has no part in it, and another address would not help.
+            Ok(Err(error)) if descriptors::is_exhausted(&error) => {
+                tracing::debug!(%error, %address, "no socket for a connection to an endpoint");
+                return Err(DialError::Full);
             }
             Ok(Err(error)) => last = error.into(),
             Err(_) => last = DialError::Timeout(limits.connect),
         }
     }
     Err(last)
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if descriptors::is_reserved(&socket) {
+        return Err(descriptors::exhausted());
+    }
+    socket.connect(address).await
 }

@@ -11,7 +11,7 @@ use moorline::control::{Control, file, keys};
 use moorline::file::File;
 use moorline::routing::KeyRing;
 
-use super::{Client, Origin, PATIENCE};
+use super::{Client, Origin, PATIENCE, Program, program_after};
 
 /// A proxy that is about to be. One backend `posts`, one sticky rule for every host.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +102,11 @@ impl Builder {
         Self { extra: yaml.to_owned(), ..self }
     }
 
+    /// In a process of its own.
+    pub(crate) fn program(&self) -> Program {
+        program_after("", &self.text())
+    }
+
     /// As it stands in the file.
     pub(crate) fn text(&self) -> String {
         let session = self.session.as_ref().map(|fields| format!(", session: {{ {fields} }}")).unwrap_or_default();
@@ -149,6 +154,8 @@ impl Builder {
 }
 
 fn start(file: &File, keys: Arc<KeyRing>, certificates: &Store) -> (Proxy, Control) {
+    // All tests share one process.
+    moorline::descriptors::raise().expect("the own limit");
     let (bound, mut control) = app::bind(Config::from(file)).expect("free ports");
     control.certify(file, certificates);
     control.publish(file, Arc::clone(&keys)).expect("a sound file");
@@ -216,6 +223,11 @@ impl Proxy {
     }
 
     /// Begins the end.
+    pub(crate) fn leave(&self) {
+        self.running.as_ref().expect("running").leave();
+    }
+
+    /// Goes on with it.
     pub(crate) fn drain(&self) {
         self.running.as_ref().expect("running").drain();
     }
