@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 
 use super::guard::Rule;
 use super::headers;
+use super::upstream::Unfit;
 
 /// Why a request got no response from an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub(super) enum Error {
     /// As many connections as are allowed are in use.
     #[error("too many connections to the endpoint")]
     Busy,
+    /// The endpoint is there, and is not what it should be.
+    #[error("the endpoint cannot be spoken to: {0}")]
+    Unfit(#[source] Unfit),
     /// The upstream ended the connection, or what it sent was no HTTP.
     #[error("the upstream broke off")]
     Upstream(#[source] hyper::Error),
@@ -79,7 +83,9 @@ impl Error {
             Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Upstream(_) | Self::BadResponse(_) | Self::RefusedResponse(_) => StatusCode::BAD_GATEWAY,
+            Self::Unfit(_) | Self::Upstream(_) | Self::BadResponse(_) | Self::RefusedResponse(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -104,6 +110,7 @@ impl Error {
             Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 "No server is available for this request right now. Please try again in a moment."
             }
+            Self::Unfit(_) => "No safe connection to the server could be made.",
             Self::Upstream(_) => "The server ended the connection before it had answered.",
             Self::BadResponse(_) | Self::RefusedResponse(_) => "The server sent a response that makes no sense.",
             Self::ResponseTimeout => "The server did not answer in time.",

@@ -26,7 +26,7 @@ use super::session::{self, Presented};
 use super::target::{find, read_session};
 use super::tunnel::Tunnel;
 use super::upgrade::Upgrade;
-use super::upstream::{Connection, DialError, InFlight, SendError, dial};
+use super::upstream::{Connection, DialError, InFlight, SendError, Unfit, dial};
 use super::watch::Phase;
 use crate::routing::{
     Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, SessionId, decide,
@@ -123,6 +123,8 @@ struct Journey {
     /// A kept connection failed: the next attempt makes its own.
     needs_fresh: bool,
     replayed: bool,
+    /// Why an endpoint that was tried got no request, though it is there.
+    unfit: Option<Box<Unfit>>,
 }
 
 impl Journey {
@@ -165,6 +167,7 @@ impl Journey {
             failed_since: None,
             needs_fresh: false,
             replayed: false,
+            unfit: None,
         }))
     }
 
@@ -265,6 +268,18 @@ impl Journey {
             Err(DialError::Full) => Err(Error::Busy),
             // Another snapshot is in force, which knows better.
             Err(DialError::Gone) => Ok(None),
+            Err(DialError::Unfit(unfit)) => {
+                worker.metrics.dial_failures.inc();
+                worker.metrics.upstream_tls_failures.inc();
+                health::unfit(worker, upstream, &unfit);
+                if self.presented.token.is_some() {
+                    return Err(Error::Unfit(unfit));
+                }
+                // Whoever belongs nowhere goes elsewhere, as long as there is somewhere else.
+                self.give_up(&upstream.id);
+                self.unfit = Some(Box::new(unfit));
+                Ok(None)
+            }
             Err(error) => {
                 worker.metrics.dial_failures.inc();
                 health::unreachable(worker, upstream, &error);
@@ -373,6 +388,9 @@ impl Journey {
             let session = self.presented.token.map(|token| token.claims.session);
             let counters = self.lane.worker().metrics.backend(primary.backend.id());
             self.exchange.refused(refusal.into(), counters, session);
+        }
+        if let Some(unfit) = self.unfit.take() {
+            return Error::Unfit(*unfit);
         }
         match refusal {
             Refusal::Rejected => Error::Rejected,

@@ -6,24 +6,30 @@
 
 mod connection;
 mod dial;
+mod place;
+mod socket;
+mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 pub(super) use self::connection::{Connection, SendError, Switched};
 pub(super) use self::dial::{DialError, dial, probe};
+use self::place::{Place, Transport};
+pub(super) use self::tls::Unfit;
 use super::held::Queue;
 use super::metrics::{BackendCounters, WorkerMetrics};
 use crate::limits::Limits;
-use crate::routing::{Backend, BackendId, Condition, Endpoint, EndpointId, Incarnation, LoadView, Millis};
+use crate::routing::{Backend, BackendId, Endpoint, EndpointId, LoadView, Millis};
 use crate::sessions::{Berth, Sessions};
+use crate::snapshot::Connectors;
 
 /// What all workers share about one endpoint.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(super) struct Shared {
     berth: Arc<Berth>,
     /// When it became unreachable, in milliseconds and one; 0 while it can be reached.
     unreachable: AtomicU64,
+    /// When the log last said that it is not what it should be, in milliseconds and one; 0: never.
+    complained: AtomicU64,
     /// Told when it can be reached again.
     pub(super) recovered: Notify,
     /// Who waits for it.
@@ -71,6 +79,8 @@ pub(super) struct Upstreams {
     registry: Arc<Registry>,
     sessions: Arc<Sessions>,
     metrics: Arc<WorkerMetrics>,
+    /// Those of the snapshot in force.
+    connectors: RefCell<Arc<Connectors>>,
     bounds: Bounds,
 }
 
@@ -79,24 +89,6 @@ pub(super) struct Upstreams {
 struct Bounds {
     open: usize,
     idle: usize,
-}
-
-/// Where a snapshot has an endpoint: nowhere, if it has not.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Place {
-    addresses: Box<[SocketAddr]>,
-    incarnation: Incarnation,
-    is_away: bool,
-}
-
-impl Place {
-    fn of(endpoint: &Endpoint) -> Self {
-        Self {
-            addresses: endpoint.addresses.clone(),
-            incarnation: endpoint.incarnation.clone(),
-            is_away: matches!(endpoint.condition, Condition::Away { .. }),
-        }
-    }
 }
 
 /// Counts a request as under way until it is dropped.
@@ -116,6 +108,13 @@ impl Shared {
         }
     }
 
+    /// Is it time to say again what is wrong with it? Whoever is told so says it.
+    pub(super) fn complains(&self, now: Millis, every: Duration) -> bool {
+        let last = self.complained.load(Ordering::Relaxed);
+        let due = last.checked_sub(1).is_none_or(|last| now.since(Millis(last)) >= every);
+        due && self.complained.compare_exchange(last, now.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     pub(super) fn unreachable_since(&self) -> Option<Millis> {
         self.unreachable.load(Ordering::Relaxed).checked_sub(1).map(Millis)
     }
@@ -127,6 +126,7 @@ impl Registry {
         let shared = || Shared {
             berth: Arc::clone(berth),
             unreachable: AtomicU64::new(0),
+            complained: AtomicU64::new(0),
             recovered: Notify::new(),
             queue: Queue::default(),
         };
@@ -161,6 +161,7 @@ impl Upstreams {
             registry,
             sessions,
             metrics,
+            connectors: RefCell::default(),
             bounds: Bounds { open: share(limits.upstream_connections), idle: share(limits.upstream_idle_connections) },
         }
     }
@@ -178,7 +179,7 @@ impl Upstreams {
             berth,
             counters: self.metrics.backend(backend.id()),
             changed: Notify::new(),
-            place: RefCell::new(Place::of(endpoint)),
+            place: RefCell::new(Place::of(backend, endpoint, &self.connectors.borrow(), &Rc::default())),
             idle: RefCell::default(),
             open: Rc::default(),
             requests: Cell::new(0),
@@ -188,13 +189,20 @@ impl Upstreams {
     }
 
     /// A snapshot has been put in force: whatever it does not know any more is let go, and connections to
-    /// addresses that an endpoint has no longer are closed.
-    pub(super) fn retain<'s>(&self, endpoint: impl Fn(&EndpointId) -> Option<&'s Endpoint>) {
+    /// addresses that an endpoint has no longer, or made in a way that holds no longer, are closed.
+    pub(super) fn retain<'s>(
+        &self,
+        connectors: &Arc<Connectors>,
+        endpoint: impl Fn(&EndpointId) -> Option<(&'s Backend, &'s Endpoint)>,
+    ) {
+        *self.connectors.borrow_mut() = Arc::clone(connectors);
         self.known.borrow_mut().retain(|id, upstream| {
-            let place = endpoint(id).map(Place::of).unwrap_or_default();
-            upstream.idle.borrow_mut().retain(|connection| place.addresses.contains(&connection.address()));
+            let found = endpoint(id);
+            let place = |(backend, endpoint)| Place::of(backend, endpoint, connectors, &upstream.transport());
+            let place = found.map(place).unwrap_or_default();
+            upstream.idle.borrow_mut().retain(|connection| connection.fits(&place));
             upstream.settle(place);
-            endpoint(id).is_some()
+            found.is_some()
         });
         self.turns
             .borrow_mut()
@@ -266,10 +274,15 @@ impl Upstream {
         }
     }
 
+    /// How it is spoken to.
+    fn transport(&self) -> Rc<Transport> {
+        Rc::clone(&self.place.borrow().transport)
+    }
+
     /// Keeps a connection for the next request.
     fn keep(&self, connection: Box<Connection>, bound: usize) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < bound {
+        if idle.len() < bound && connection.fits(&self.place.borrow()) {
             idle.push(connection);
         }
     }

@@ -1,8 +1,8 @@
 //! Connecting to an endpoint.
 //!
-//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a second, and
-//! ends at once when the snapshot says that the endpoint has gone. What is sent has a time-out too: see
-//! `Connection::send`.
+//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a second, in
+//! which TLS is agreed upon too, and ends at once when the snapshot says that the endpoint has gone. What is sent has a
+//! time-out too: see `Connection::send`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Open};
+use super::place::Transport;
+use super::socket::Socket;
+use super::tls::{self, Unfit};
 use super::{Upstream, Upstreams};
 use crate::limits::Limits;
 
@@ -30,6 +33,9 @@ pub(crate) enum DialError {
     /// It was accepted, and closed before it took a request.
     #[error("the connection was closed before it took a request")]
     Closed,
+    /// The endpoint is there, and is not spoken to as it should be.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// The system says no.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -48,31 +54,52 @@ pub(crate) async fn dial(
     if upstream.is_full(upstreams) {
         return Err(DialError::Full);
     }
+    let transport = upstream.transport();
     // Counted from now on: dials under way are connections too.
-    let open = Open::new(&upstream.open);
-    let (stream, address) = tokio::select! {
-        connected = connect_any(addresses, limits) => connected?,
+    let open = Open::new(&upstream.open, &transport);
+    let (socket, address) = tokio::select! {
+        connected = connect_any(addresses, &transport, limits) => connected?,
         () = upstream.changed.notified() => return Err(DialError::Gone),
     };
-    Ok(Box::new(Connection::new(stream, address, limits.head_size, open).await?))
+    Ok(Box::new(Connection::new(socket, address, limits.head_size, open).await?))
 }
 
-/// Can a connection be made?
-pub(crate) async fn probe(addresses: &[SocketAddr], limits: &Limits) -> bool {
-    connect_any(addresses, limits).await.is_ok()
+/// Can a connection be made? One to whoever is not what it should be counts: waiting mends nothing there.
+pub(crate) async fn probe(upstream: &Upstream, addresses: &[SocketAddr], limits: &Limits) -> bool {
+    let transport = upstream.transport();
+    matches!(connect_any(addresses, &transport, limits).await, Ok(_) | Err(DialError::Unfit(_)))
 }
 
-async fn connect_any(addresses: &[SocketAddr], limits: &Limits) -> Result<(TcpStream, SocketAddr), DialError> {
+async fn connect_any(
+    addresses: &[SocketAddr],
+    transport: &Transport,
+    limits: &Limits,
+) -> Result<(Socket, SocketAddr), DialError> {
     let mut last = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
-        match timeout(limits.connect, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok((stream, *address));
-            }
-            Ok(Err(error)) => last = error.into(),
+        match timeout(limits.connect, connect(*address, transport)).await {
+            Ok(Ok(socket)) => return Ok((socket, *address)),
+            Ok(Err(error)) => last = error,
             Err(_) => last = DialError::Timeout(limits.connect),
         }
     }
     Err(last)
+}
+
+async fn connect(address: SocketAddr, transport: &Transport) -> Result<Socket, DialError> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    if !transport.protocol.is_tls() {
+        return Ok(Socket::Plain(stream));
+    }
+    let Some(secure) = &transport.secure else { return Err(DialError::Unfit(Unfit::Unknown)) };
+    // Boxed: a handshake is large, and most dials have none.
+    let stream = Box::pin(secure.connect(stream, address)).await.map_err(|error| {
+        // What is no fault of TLS is the network's: nobody is there, or breaks off.
+        Unfit::from_handshake(&error).map_or(DialError::Io(error), DialError::Unfit)
+    })?;
+    if transport.protocol.is_http2() && !tls::agreed_on_http2(&stream) {
+        return Err(DialError::Unfit(Unfit::NoAlpn));
+    }
+    Ok(Socket::Tls(Box::new(stream)))
 }
