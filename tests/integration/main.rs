@@ -9,6 +9,7 @@ mod admin;
 mod bodies;
 mod commands;
 mod cookies;
+mod endpoint_tls;
 mod errors;
 mod headers;
 mod hostile;

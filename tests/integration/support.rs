@@ -1,6 +1,7 @@
 //! The words that tests are written in.
 
 mod client;
+mod front;
 mod origin;
 mod proxy;
 mod tls;
@@ -8,6 +9,7 @@ mod tls;
 use std::time::Duration;
 
 pub(crate) use client::{Client, Response};
+pub(crate) use front::{Front, front};
 pub(crate) use origin::{Behaviour, Origin, origin};
 pub(crate) use proxy::{Proxy, admin_get, proxy};
 pub(crate) use tls::{Authority, Browser};

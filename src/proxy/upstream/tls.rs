@@ -73,8 +73,8 @@ impl Unfit {
     /// What to do about it.
     pub(crate) fn advice(&self) -> &'static str {
         use CertificateError::{
-            Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-            UnknownIssuer,
+            BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+            NotValidYetContext, UnknownIssuer,
         };
         match self {
             Self::Tls(rustls::Error::InvalidCertificate(error)) => match error {
@@ -83,7 +83,10 @@ impl Unfit {
                 NotValidForName | NotValidForNameContext { .. } => {
                     "set tls.server_name of the backend to a name that the certificate covers"
                 }
-                UnknownIssuer => "name the file of the authority that signed the certificate in tls.ca of the backend",
+                // Another key under the name of the authority is another authority.
+                UnknownIssuer | BadSignature => {
+                    "name the file of the authority that signed the certificate in tls.ca of the backend"
+                }
                 _ => "look at the endpoint's certificate",
             },
             Self::Tls(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
