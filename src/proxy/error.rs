@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::grpc;
 use super::guard::Rule;
 use super::headers;
 use super::upstream::Unfit;
@@ -32,6 +33,9 @@ pub(super) enum Error {
     /// This is served over TLS only.
     #[error("to be asked for over TLS")]
     NeedsTls(HeaderValue),
+    /// The endpoint is spoken to over HTTP/2, in which there are no upgrades.
+    #[error("no other protocol over HTTP/2 to the endpoint")]
+    NoUpgrade,
     /// The client stopped sending its body.
     #[error("the request body made no progress within its time limit")]
     UploadTimeout,
@@ -79,6 +83,7 @@ impl Error {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NeedsTls(_) => StatusCode::PERMANENT_REDIRECT,
+            Self::NoUpgrade => StatusCode::NOT_IMPLEMENTED,
             Self::UploadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::NotConfigured | Self::Rejected | Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -104,6 +109,7 @@ impl Error {
             Self::NoRoute => "Nothing is served under this host and path.",
             Self::Misdirected => "This connection was made for another host. Please ask over one of its own.",
             Self::NeedsTls(_) => "This is served over HTTPS.",
+            Self::NoUpgrade => "No other protocol is spoken with the server behind this.",
             Self::UploadTimeout => "The request body did not arrive in time.",
             Self::NotConfigured => "The proxy is starting. Please try again in a moment.",
             Self::Rejected => "The server that holds this session is not available. Please try again in a moment.",
@@ -123,11 +129,16 @@ impl Error {
         let (status, detail) = (self.status(), self.detail());
         let title = status.canonical_reason().unwrap_or("Error");
         let id = request_id.to_str().unwrap_or_default();
-        let (kind, body) = accept.render(status.as_u16(), title, &detail, id);
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = status;
+        let mut response = if accept == Form::Grpc {
+            grpc::response(status, &format!("{title}: {detail} (request {id})"))
+        } else {
+            let (kind, body) = accept.render(status.as_u16(), title, &detail, id);
+            let mut response = Response::new(Bytes::from(body));
+            *response.status_mut() = status;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            response
+        };
         let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         fields.insert(headers::REQUEST_ID, request_id.clone());
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -150,6 +161,8 @@ pub(super) enum Form {
     /// `application/problem+json` (RFC 9457).
     Json,
     Text,
+    /// A status of gRPC.
+    Grpc,
 }
 
 impl Form {
@@ -190,7 +203,9 @@ impl Form {
                 "application/problem+json",
                 serde_json::json!({ "title": title, "status": status, "detail": detail, "request_id": id }).to_string(),
             ),
-            Self::Text => ("text/plain; charset=utf-8", format!("{status} {title}\n{detail}\nRequest {id}\n")),
+            Self::Text | Self::Grpc => {
+                ("text/plain; charset=utf-8", format!("{status} {title}\n{detail}\nRequest {id}\n"))
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::body::{RequestBody, ResponseBody};
 use super::error::{Error, Form};
 use super::exchange::Exchange;
+use super::grpc;
 use super::headers;
 use super::health;
 use super::lane::Lane;
@@ -26,7 +27,7 @@ use super::session::{self, Presented};
 use super::target::{find, read_session};
 use super::tunnel::Tunnel;
 use super::upgrade::Upgrade;
-use super::upstream::{Connection, DialError, InFlight, SendError, Unfit, dial};
+use super::upstream::{Connection, DialError, InFlight, Link, SendError, Unfit, count_failure, dial, join};
 use super::watch::Phase;
 use crate::routing::{
     Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, SessionId, decide,
@@ -47,6 +48,7 @@ pub(super) fn handle(
     let (request_id, trace) = lane.client.identify(request.headers());
     let accept = request.headers().get(header::ACCEPT).cloned();
     let switching = (*request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
+    let is_grpc = request.method() == Method::POST && grpc::is_grpc(request.headers());
     let exchange = Exchange::begin(&lane, &request, started, request_id);
     let journey = match lane.next() {
         None => Journey::begin(Rc::clone(&lane), request, trace, exchange),
@@ -59,11 +61,11 @@ pub(super) fn handle(
         };
         lane.decide(matches!(answer, Ok(Answer { content: Content::Tunnel(..), .. })));
         Ok(match answer {
-            Ok(Answer { head, content, connection, upstream }) => {
+            Ok(Answer { head, content, upstream }) => {
                 exchange.answered(head.status);
                 let body = match content {
-                    Content::Body(incoming) => ResponseBody::upstream(incoming, connection, upstream, exchange),
-                    Content::Tunnel(session) => {
+                    Content::Body(incoming, link) => ResponseBody::upstream(incoming, link, upstream, exchange),
+                    Content::Tunnel(connection, session) => {
                         switch(lane, switching, Box::new(Tunnel { connection, upstream, exchange, session }));
                         ResponseBody::none()
                     }
@@ -73,7 +75,8 @@ pub(super) fn handle(
             Err(error) => {
                 tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
                 exchange.failed(&error);
-                let response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                let form = if is_grpc { Form::Grpc } else { Form::accepted(accept.as_ref()) };
+                let response = error.response(form, &exchange.request_id);
                 response.map(|body| ResponseBody::own(body, exchange))
             }
         })
@@ -91,19 +94,21 @@ fn switch(lane: Rc<Lane>, stream: Option<OnUpgrade>, tunnel: Box<Tunnel>) {
     });
 }
 
+/// A request that has been refused so often is not sent again: the endpoint has enough to do.
+const REFUSALS: u8 = 2;
+
 /// A response whose body is still to come over the connection.
 struct Answer {
     head: http::response::Parts,
     content: Content,
-    connection: Box<Connection>,
     upstream: InFlight,
 }
 
 /// What follows the head of a response.
 enum Content {
-    Body(Incoming),
+    Body(Incoming, Link),
     /// Another protocol, for as long as which this session is there.
-    Tunnel(Option<(SessionId, Duration)>),
+    Tunnel(Box<Connection>, Option<(SessionId, Duration)>),
 }
 
 /// A request on its way, through as many attempts as it takes.
@@ -123,6 +128,8 @@ struct Journey {
     /// A kept connection failed: the next attempt makes its own.
     needs_fresh: bool,
     replayed: bool,
+    /// How many times an endpoint has refused it without looking at it.
+    refusals: u8,
     /// Why an endpoint that was tried got no request, though it is there.
     unfit: Option<Box<Unfit>>,
 }
@@ -167,6 +174,7 @@ impl Journey {
             failed_since: None,
             needs_fresh: false,
             replayed: false,
+            refusals: 0,
             unfit: None,
         }))
     }
@@ -217,7 +225,7 @@ impl Journey {
         let upstream = worker.upstreams.of(forward.backend, forward.endpoint).begin();
         let session = forward.claims.map(|claims| claims.session);
         self.exchange.decided(forward.outcome, &upstream, session);
-        let Some(mut connection) = self.connect(&upstream, forward.endpoint).await? else { return Ok(None) };
+        let Some(mut link) = self.connect(&upstream, forward.endpoint).await? else { return Ok(None) };
         let Some(mut request) = self.request.take() else { return Err(Error::Unavailable) };
         self.tell(request.headers_mut(), forward);
         if let (Some(token), Some(persistence)) = (&self.presented.token, &rule.session)
@@ -233,19 +241,35 @@ impl Journey {
             (Phase::Upload, limits.body, limits.body)
         };
         lane.watch.enter(phase, worker.coarse().plus(limit));
-        match connection.send(request, &lane.watch, patience).await {
-            Ok(response) => self.answer(snapshot, rule, forward, response, connection, upstream).map(Some),
+        // By itself: what a match looks at would live as long as the match.
+        let sent = link.send(request, &lane.watch, patience).await;
+        match sent {
+            Ok(response) => self.answer(snapshot, rule, forward, response, link, upstream).map(Some),
             Err(error) => {
-                let replay = if repeatable { connection.replay() } else { None };
-                self.failed(error, replay, &upstream, connection.is_fresh()).map(|()| None)
+                let replay = if repeatable { link.replay() } else { None };
+                self.failed(error, replay, &upstream, link.is_fresh()).map(|()| None)
             }
         }
     }
 
     /// A kept connection, or a fresh one. `None`: there is none to be had here.
-    async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
+    async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Link>, Error> {
         let lane = Rc::clone(&self.lane);
         let worker = lane.worker();
+        if upstream.is_multiplexed() {
+            if self.upgrade.is_some() {
+                return Err(Error::NoUpgrade);
+            }
+            return match Box::pin(join(worker, upstream, &endpoint.addresses)).await {
+                Ok(stream) => {
+                    if !stream.is_fresh() {
+                        worker.metrics.reused.inc();
+                    }
+                    Ok(Some(Link::Http2(stream)))
+                }
+                Err(error) => self.not_connected(upstream, &error).map(|()| None),
+            };
+        }
         if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_repeatable(request)) {
             // What cannot be sent twice lets the sockets speak first: a server that has just closed a kept connection
             // is noticed before the request is written, not after.
@@ -255,38 +279,39 @@ impl Journey {
             && let Some(connection) = poll_fn(|cx| Poll::Ready(upstream.take_idle(cx))).await
         {
             worker.metrics.reused.inc();
-            return Ok(Some(connection));
+            return Ok(Some(Link::Http1(connection)));
         }
         worker.metrics.dials.inc();
         match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, &worker.limits)).await {
-            Ok(connection) => Ok(Some(connection)),
-            // Whoever belongs nowhere goes elsewhere.
-            Err(DialError::Full) if self.presented.token.is_none() => {
-                self.give_up(&upstream.id);
-                Ok(None)
-            }
-            Err(DialError::Full) => Err(Error::Busy),
-            // Another snapshot is in force, which knows better.
-            Err(DialError::Gone) => Ok(None),
-            Err(DialError::Unfit(unfit)) => {
-                worker.metrics.dial_failures.inc();
-                worker.metrics.upstream_tls_failures.inc();
-                health::unfit(worker, upstream, &unfit);
-                if self.presented.token.is_some() {
-                    return Err(Error::Unfit(unfit));
-                }
-                // Whoever belongs nowhere goes elsewhere, as long as there is somewhere else.
-                self.give_up(&upstream.id);
-                self.unfit = Some(Box::new(unfit));
-                Ok(None)
-            }
+            Ok(connection) => Ok(Some(Link::Http1(connection))),
             Err(error) => {
-                worker.metrics.dial_failures.inc();
-                health::unreachable(worker, upstream, &error);
-                self.give_up(&upstream.id);
-                Ok(None)
+                count_failure(&worker.metrics, &error);
+                self.not_connected(upstream, &error).map(|()| None)
             }
         }
+    }
+
+    /// There is no connection to this endpoint: is another attempt worth it?
+    fn not_connected(&mut self, upstream: &InFlight, error: &DialError) -> Result<(), Error> {
+        let lane = Rc::clone(&self.lane);
+        // Whoever belongs nowhere goes elsewhere, as long as there is somewhere else.
+        let belongs_here = self.presented.token.is_some();
+        match error {
+            DialError::Full if belongs_here => return Err(Error::Busy),
+            DialError::Full => {}
+            // Another snapshot is in force, which knows better.
+            DialError::Gone => return Ok(()),
+            DialError::Unfit(unfit) => {
+                health::unfit(lane.worker(), upstream, unfit);
+                if belongs_here {
+                    return Err(Error::Unfit(unfit.clone()));
+                }
+                self.unfit = Some(Box::new(unfit.clone()));
+            }
+            error => health::unreachable(lane.worker(), upstream, error),
+        }
+        self.give_up(&upstream.id);
+        Ok(())
     }
 
     fn give_up(&mut self, endpoint: &EndpointId) {
@@ -321,6 +346,15 @@ impl Journey {
                     self.give_up(&upstream.id);
                 }
             }
+            SendError::Unprocessed(request) => {
+                worker.metrics.retries.inc();
+                self.refusals += 1;
+                if self.refusals > REFUSALS {
+                    return Err(Error::Busy);
+                }
+                self.request = Some(*request);
+            }
+            SendError::NoAuthority => return Err(Error::BadRequest("The Host header is no host name.")),
             SendError::Sent { error, answered } => {
                 let Some(replay) = replay.filter(|_| !answered) else { return Err(Error::Upstream(error)) };
                 worker.metrics.retries.inc();
@@ -405,7 +439,7 @@ impl Journey {
         rule: &Rule,
         forward: &Forward<'_>,
         response: Response<Incoming>,
-        connection: Box<Connection>,
+        link: Link,
         upstream: InFlight,
     ) -> Result<Answer, Error> {
         let (mut head, incoming) = response.into_parts();
@@ -434,14 +468,15 @@ impl Journey {
                 headers::make_private(&mut head.headers);
             }
         }
-        let content = match switched {
-            None => Content::Body(incoming),
-            Some(_) => {
+        let content = match (switched, link) {
+            (None, link) => Content::Body(incoming, link),
+            (Some(_), Link::Http1(connection)) => {
                 let idle = rule.session.as_ref().map_or(Duration::ZERO, |persistence| persistence.policy.idle);
-                Content::Tunnel(forward.claims.map(|claims| (claims.session, idle)))
+                Content::Tunnel(connection, forward.claims.map(|claims| (claims.session, idle)))
             }
+            (Some(_), Link::Http2(_)) => return Err(Error::BadResponse("101, which HTTP/2 does not have")),
         };
-        Ok(Answer { head, content, connection, upstream })
+        Ok(Answer { head, content, upstream })
     }
 }
 

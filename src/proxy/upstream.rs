@@ -6,6 +6,8 @@
 
 mod connection;
 mod dial;
+mod http2;
+mod link;
 mod place;
 mod socket;
 mod tls;
@@ -21,7 +23,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 pub(super) use self::connection::{Connection, SendError, Switched};
-pub(super) use self::dial::{DialError, dial, probe};
+pub(super) use self::dial::{DialError, count_failure, dial, probe};
+pub(super) use self::http2::join;
+use self::http2::{Joining, Multiplexed, Stream};
+pub(super) use self::link::Link;
 use self::place::{Place, Transport};
 pub(super) use self::tls::Unfit;
 use super::held::Queue;
@@ -66,6 +71,10 @@ pub(super) struct Upstream {
         reason = "a connection goes in and out with every request: its box is moved, not its bytes"
     )]
     idle: RefCell<Vec<Box<Connection>>>,
+    /// Connections that requests share.
+    multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
+    /// One that is being made.
+    joining: RefCell<Option<Rc<Joining>>>,
     open: Rc<Cell<usize>>,
     requests: Cell<u32>,
 }
@@ -181,6 +190,8 @@ impl Upstreams {
             changed: Notify::new(),
             place: RefCell::new(Place::of(backend, endpoint, &self.connectors.borrow(), &Rc::default())),
             idle: RefCell::default(),
+            multiplexed: RefCell::default(),
+            joining: RefCell::default(),
             open: Rc::default(),
             requests: Cell::new(0),
         });
@@ -201,6 +212,7 @@ impl Upstreams {
             let place = |(backend, endpoint)| Place::of(backend, endpoint, connectors, &upstream.transport());
             let place = found.map(place).unwrap_or_default();
             upstream.idle.borrow_mut().retain(|connection| connection.fits(&place));
+            upstream.multiplexed.borrow_mut().retain(|connection| connection.fits(&place));
             upstream.settle(place);
             found.is_some()
         });
@@ -218,6 +230,7 @@ impl Upstreams {
                 .idle
                 .borrow_mut()
                 .retain_mut(|idle| now.since(idle.idle_since()) < limits.upstream_idle && idle.is_usable(&mut cx));
+            upstream.multiplexed.borrow_mut().retain(|connection| connection.is_kept(limits, now));
         }
     }
 
@@ -262,6 +275,28 @@ impl Upstream {
             }
         }
         None
+    }
+
+    /// Do requests to it share connections?
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.place.borrow().transport.protocol.is_http2()
+    }
+
+    /// A share of a connection that has room. The first of them: those that are not needed grow old.
+    fn enter(&self) -> Option<Stream> {
+        self.multiplexed.borrow().iter().find_map(Multiplexed::enter)
+    }
+
+    /// Lets requests share this connection, unless the endpoint has gone somewhere else meanwhile.
+    fn share(&self, connection: Multiplexed) {
+        if connection.fits(&self.place.borrow()) {
+            self.multiplexed.borrow_mut().push(Rc::new(connection));
+        }
+    }
+
+    /// Has it any connections that requests share?
+    fn is_shared(&self) -> bool {
+        !self.multiplexed.borrow().is_empty()
     }
 
     /// Notes where the endpoint is now. If it is somewhere else, or back, then what was found out about where it was

@@ -72,6 +72,10 @@ pub(crate) enum SendError {
         /// Had the upstream begun to answer?
         answered: bool,
     },
+    /// The endpoint has refused it without looking at it: here is the request, whatever it is.
+    Unprocessed(Box<Request<RequestBody>>),
+    /// Its host is none that HTTP/2 could name.
+    NoAuthority,
     /// What came back breaks a rule.
     Refused(Rule),
     /// The time for it is over.
@@ -282,12 +286,12 @@ impl Observer<Socket> for Rc<Shared> {
 }
 
 #[cfg(target_os = "linux")]
-fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> std::io::Result<()> {
+pub(super) fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> std::io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
 }
 
 /// Other systems have no such option.
 #[cfg(not(target_os = "linux"))]
-fn set_user_timeout(_: &TcpStream, _: Duration) -> std::io::Result<()> {
+pub(super) fn set_user_timeout(_: &TcpStream, _: Duration) -> std::io::Result<()> {
     Ok(())
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::super::metrics::WorkerMetrics;
 use super::connection::{Connection, Open};
+use super::http2::Multiplexed;
 use super::place::Transport;
 use super::socket::Socket;
 use super::tls::{self, Unfit};
@@ -57,28 +59,63 @@ pub(crate) async fn dial(
     let transport = upstream.transport();
     // Counted from now on: dials under way are connections too.
     let open = Open::new(&upstream.open, &transport);
+    let connect = async |address| Ok((connect(address, &transport).await?, address));
     let (socket, address) = tokio::select! {
-        connected = connect_any(addresses, &transport, limits) => connected?,
+        connected = first_of(addresses, limits, connect) => connected?,
         () = upstream.changed.notified() => return Err(DialError::Gone),
     };
     Ok(Box::new(Connection::new(socket, address, limits.head_size, open).await?))
 }
 
+/// A fresh connection over HTTP/2 to the first of the addresses that answers.
+pub(super) async fn dial_http2(
+    upstream: &Upstream,
+    addresses: &[SocketAddr],
+    limits: &Limits,
+) -> Result<Multiplexed, DialError> {
+    let transport = upstream.transport();
+    let connect = async |address| {
+        let open = Open::new(&upstream.open, &transport);
+        Multiplexed::new(connect(address, &transport).await?, address, limits, open).await
+    };
+    tokio::select! {
+        connected = first_of(addresses, limits, connect) => connected,
+        () = upstream.changed.notified() => Err(DialError::Gone),
+    }
+}
+
 /// Can a connection be made? One to whoever is not what it should be counts: waiting mends nothing there.
 pub(crate) async fn probe(upstream: &Upstream, addresses: &[SocketAddr], limits: &Limits) -> bool {
     let transport = upstream.transport();
-    matches!(connect_any(addresses, &transport, limits).await, Ok(_) | Err(DialError::Unfit(_)))
+    let probed = if transport.protocol.is_http2() {
+        dial_http2(upstream, addresses, limits).await.map(drop)
+    } else {
+        first_of(addresses, limits, async |address| connect(address, &transport).await.map(drop)).await
+    };
+    matches!(probed, Ok(()) | Err(DialError::Unfit(_)))
 }
 
-async fn connect_any(
+/// Counts a dial that came to nothing.
+pub(crate) fn count_failure(metrics: &WorkerMetrics, error: &DialError) {
+    match error {
+        DialError::Full | DialError::Gone => {}
+        DialError::Unfit(_) => {
+            metrics.dial_failures.inc();
+            metrics.upstream_tls_failures.inc();
+        }
+        _ => metrics.dial_failures.inc(),
+    }
+}
+
+async fn first_of<T>(
     addresses: &[SocketAddr],
-    transport: &Transport,
     limits: &Limits,
-) -> Result<(Socket, SocketAddr), DialError> {
+    connect: impl AsyncFn(SocketAddr) -> Result<T, DialError>,
+) -> Result<T, DialError> {
     let mut last = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
-        match timeout(limits.connect, connect(*address, transport)).await {
-            Ok(Ok(socket)) => return Ok((socket, *address)),
+        match timeout(limits.connect, connect(*address)).await {
+            Ok(Ok(connected)) => return Ok(connected),
             Ok(Err(error)) => last = error,
             Err(_) => last = DialError::Timeout(limits.connect),
         }

@@ -39,6 +39,9 @@ pub(crate) enum Unfit {
     /// Another protocol was agreed upon, or none.
     #[error("no HTTP/2 was agreed upon over TLS")]
     NoAlpn,
+    /// What it has sent first is not what HTTP/2 begins with.
+    #[error("it does not speak HTTP/2")]
+    NoHttp2,
     /// The configuration does not say whom to take it for. Without TLS it is not spoken to all the same.
     #[error("nothing says which certificates are good")]
     Unknown,
@@ -93,6 +96,7 @@ impl Unfit {
                 "does the endpoint speak TLS? otherwise the backend's protocol is http or h2c"
             }
             Self::Tls(_) => "see whether versions and certificates of both sides fit together",
+            Self::NoHttp2 => "if the endpoint speaks HTTP/1.1, the backend's protocol is http or https",
             Self::Unknown => "look for errors of the last reload",
             Self::NoAlpn => "does the endpoint speak HTTP/2? otherwise the backend's protocol is https",
         }
