@@ -288,15 +288,12 @@ impl Upstream {
     }
 
     /// Lets requests share this connection, unless the endpoint has gone somewhere else meanwhile.
-    fn share(&self, connection: Multiplexed) {
-        if connection.fits(&self.place.borrow()) {
-            self.multiplexed.borrow_mut().push(Rc::new(connection));
+    fn share(&self, connection: &Rc<Multiplexed>) -> bool {
+        let fits = connection.fits(&self.place.borrow());
+        if fits {
+            self.multiplexed.borrow_mut().push(Rc::clone(connection));
         }
-    }
-
-    /// Has it any connections that requests share?
-    fn is_shared(&self) -> bool {
-        !self.multiplexed.borrow().is_empty()
+        fits
     }
 
     /// Notes where the endpoint is now. If it is somewhere else, or back, then what was found out about where it was

@@ -14,6 +14,7 @@ mod errors;
 mod headers;
 mod hostile;
 mod http2;
+mod http2_endpoints;
 mod reload;
 mod stickiness;
 mod strict;

@@ -53,7 +53,8 @@ const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 #[derive(Debug)]
 pub(super) struct Multiplexed {
     sender: RefCell<http2::SendRequest<StreamBody>>,
-    driver: Rc<RefCell<Driver>>,
+    /// `None` once the connection takes no more: requests that wait inside of it come back when it is dropped.
+    driver: Rc<RefCell<Option<Driver>>>,
     peer: Rc<peer::State>,
     address: SocketAddr,
     streams: Cell<usize>,
@@ -109,7 +110,7 @@ impl Multiplexed {
             .keep_alive_timeout(limits.upstream_ping_timeout)
             .handshake(TokioIo::new(Peer::new(socket, Rc::clone(&peer))))
             .await?;
-        let driver = Rc::new(RefCell::new(driver));
+        let driver = Rc::new(RefCell::new(Some(driver)));
         tokio::task::spawn_local(drive(Rc::clone(&driver), Rc::clone(&peer)));
         peer.greeted().await?;
         Ok(Self {
@@ -141,8 +142,8 @@ impl Multiplexed {
 
     /// As many as we want and the endpoint takes.
     fn room(&self) -> usize {
-        // hyper is at work on it: what was true at the beginning has to do.
-        self.driver.try_borrow().map_or(self.bound, |driver| driver.current_max_send_streams().min(self.bound))
+        let driver = self.driver.borrow();
+        driver.as_ref().map_or(0, |driver| driver.current_max_send_streams().min(self.bound))
     }
 
     /// Was it made to where the endpoint is, and in the way that it is spoken to now?
@@ -163,8 +164,13 @@ impl Multiplexed {
 }
 
 /// Moves requests to hyper's other tasks, until the connection takes no more.
-async fn drive(driver: Rc<RefCell<Driver>>, peer: Rc<peer::State>) {
-    let ended = poll_fn(|cx| Pin::new(&mut *driver.borrow_mut()).poll(cx)).await;
+async fn drive(driver: Rc<RefCell<Option<Driver>>>, peer: Rc<peer::State>) {
+    let ended =
+        poll_fn(|cx| driver.borrow_mut().as_mut().map_or(Poll::Ready(Ok(())), |driver| Pin::new(driver).poll(cx)));
+    let ended = ended.await;
+    // Out of its cell first: what it drops may look at it.
+    let over = driver.borrow_mut().take();
+    drop(over);
     if let Err(error) = ended {
         tracing::debug!(%error, "connection to an endpoint ended");
     }

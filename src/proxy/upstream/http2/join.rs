@@ -14,18 +14,19 @@ use tokio::sync::Notify;
 use super::super::super::worker::Worker;
 use super::super::Upstream;
 use super::super::dial::{self, DialError};
-use super::Stream;
+use super::{Multiplexed, Stream};
 
-/// So many new connections are waited for: a request that finds none of them with room for it has had bad luck, or an
-/// endpoint that closes what it has just taken.
-const ROUNDS: usize = 4;
+/// An endpoint that so often closed what it had just taken takes nothing.
+const CLOSED: usize = 3;
 
 /// A connection that is being made.
 #[derive(Debug, Default)]
 pub(in super::super) struct Joining {
     done: Notify,
-    outcome: RefCell<Option<Result<(), Rc<DialError>>>>,
+    outcome: RefCell<Option<Outcome>>,
 }
+
+type Outcome = Result<Rc<Multiplexed>, Rc<DialError>>;
 
 /// A share of a connection to this endpoint.
 ///
@@ -36,13 +37,18 @@ pub(crate) async fn join(
     upstream: &Rc<Upstream>,
     addresses: &[SocketAddr],
 ) -> Result<Stream, Rc<DialError>> {
-    for _ in 0..ROUNDS {
+    let mut closed = 0;
+    loop {
         if let Some(stream) = upstream.enter() {
             return Ok(stream);
         }
-        begun(worker, upstream, addresses)?.outcome().await?;
+        if closed == CLOSED {
+            return Err(Rc::new(DialError::Closed));
+        }
+        // One that has been filled by others meanwhile was worth it: the next is begun, until there are too many.
+        let connection = begun(worker, upstream, addresses)?.outcome().await?;
+        closed += usize::from(!connection.is_usable());
     }
-    Err(Rc::new(if upstream.is_shared() { DialError::Full } else { DialError::Closed }))
 }
 
 /// The connection that is being made; if there is none, one is begun.
@@ -65,8 +71,8 @@ async fn make(worker: Rc<Worker>, upstream: Rc<Upstream>, addresses: Box<[Socket
     let made = dial::dial_http2(&upstream, &addresses, &worker.limits).await;
     let outcome = match made {
         Ok(connection) => {
-            upstream.share(connection);
-            Ok(())
+            let connection = Rc::new(connection);
+            upstream.share(&connection).then_some(connection).ok_or_else(|| Rc::new(DialError::Gone))
         }
         Err(error) => {
             dial::count_failure(&worker.metrics, &error);
@@ -79,13 +85,13 @@ async fn make(worker: Rc<Worker>, upstream: Rc<Upstream>, addresses: Box<[Socket
 }
 
 impl Joining {
-    async fn outcome(&self) -> Result<(), Rc<DialError>> {
+    async fn outcome(&self) -> Outcome {
         let mut done = pin!(self.done.notified());
         // From here on the end is not missed.
         done.as_mut().enable();
         if self.outcome.borrow().is_none() {
             done.await;
         }
-        self.outcome.borrow().clone().unwrap_or(Ok(()))
+        self.outcome.borrow().clone().unwrap_or_else(|| Err(Rc::new(DialError::Closed)))
     }
 }
