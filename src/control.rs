@@ -16,7 +16,7 @@ use crate::clock::{Clock, unix_seconds};
 use crate::file::{Drains, File};
 use crate::routing::KeyRing;
 use crate::routing::backend::DuplicateEndpoint;
-use crate::snapshot::{Certificates, Publisher};
+use crate::snapshot::{Certificates, Connectors, Publisher};
 
 /// Turns files into snapshots, and remembers between them what a file does not say.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Control {
     clock: Clock,
     drains: Drains,
     certificates: Arc<Certificates>,
+    connectors: Arc<Connectors>,
     metrics: Arc<Metrics>,
 }
 
@@ -32,7 +33,8 @@ impl Control {
     /// A control plane that publishes here.
     #[must_use]
     pub fn new(publisher: Publisher, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { publisher, clock, drains: Drains::default(), certificates: Arc::default(), metrics }
+        let (certificates, connectors) = Default::default();
+        Self { publisher, clock, drains: Drains::default(), certificates, connectors, metrics }
     }
 
     /// Makes this file, with these keys, the state that is served. Returns its generation.
@@ -41,7 +43,8 @@ impl Control {
     /// If two endpoints cannot be told apart; nothing has changed then.
     pub fn publish(&mut self, file: &File, keys: Arc<KeyRing>) -> Result<u64, DuplicateEndpoint> {
         let table = file.table(&keys, &mut self.drains, self.clock.millis())?;
-        let generation = self.publisher.publish(table, keys, Arc::clone(&self.certificates));
+        let generation =
+            self.publisher.publish(table, keys, Arc::clone(&self.certificates), Arc::clone(&self.connectors));
         self.metrics.generation.store(generation, Ordering::Relaxed);
         self.metrics.published.store(unix_seconds(), Ordering::Relaxed);
         self.metrics.reloads.fetch_add(1, Ordering::Relaxed);
@@ -49,9 +52,14 @@ impl Control {
         Ok(generation)
     }
 
-    /// From the next state on, the TLS listeners of this file show these certificates.
+    /// From the next state on, the TLS listeners of this file show these certificates, and its endpoints are verified by
+    /// these authorities.
     pub fn certify(&mut self, file: &File, store: &tls::Store) {
         store.install(file, Arc::make_mut(&mut self.certificates));
+        self.connectors = Arc::clone(store.connectors());
+        if !store.is_empty() {
+            self.metrics.certificate_reloads.fetch_add(1, Ordering::Relaxed);
+        }
         self.metrics.certified(&store.certificates());
     }
 

@@ -27,7 +27,7 @@ pub use self::direct::{Direct, ListedTwice, Target, TargetError};
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::table::Drains;
 use crate::limits::Limits;
-use crate::routing::{BackendId, HostPattern, PathMatch, SessionPolicy, Strategy};
+use crate::routing::{BackendId, HostPattern, PathMatch, Protocol, SessionPolicy, Strategy};
 
 /// More is no configuration file that a person wrote.
 pub const MAX_SIZE: usize = 1024 * 1024;
@@ -105,10 +105,24 @@ pub enum AccessLog {
     Json,
 }
 
+/// TLS with the endpoints of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamTls {
+    /// Is it verified who answers?
+    pub verify: bool,
+    /// The file of the authorities whose certificates are good, as it was typed: relative to the folder of the
+    /// configuration file; none: those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// The name that certificates have to cover; none: that of each endpoint.
+    pub server_name: Option<Box<str>>,
+}
+
 /// A backend, before it has tags and conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BackendSpec {
     id: BackendId,
+    protocol: Protocol,
+    tls: UpstreamTls,
     endpoints: Vec<EndpointSpec>,
 }
 
@@ -118,6 +132,8 @@ struct EndpointSpec {
     /// Its identity, if it has another than its address; it is then worth waiting for.
     name: Option<Arc<str>>,
     address: SocketAddr,
+    /// The host of its address, if a name was typed.
+    host: Option<Box<str>>,
     drain: bool,
 }
 
@@ -147,6 +163,12 @@ impl File {
     /// Everything that is wrong with it, as far as it could be read.
     pub fn parse(text: &str) -> Result<(Self, Problems), Problems> {
         check::file(&yaml::read(text, yaml::Echo::Allowed)?)
+    }
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self { verify: true, ca: None, server_name: None }
     }
 }
 

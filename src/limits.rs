@@ -27,6 +27,11 @@ pub struct Limits {
     /// An idle connection to an endpoint is closed after this time: less than the 5 s after which common
     /// servers close theirs, so that it is us who close.
     pub upstream_idle: Duration,
+    /// A connection over HTTP/2 that has been silent for this time while a request is under way is asked whether it is
+    /// still there (PING). Servers of gRPC count these, and take five minutes between two of them for the least.
+    pub upstream_ping: Duration,
+    /// Whoever does not answer that within this time is given up, with all requests on that connection.
+    pub upstream_ping_timeout: Duration,
     /// When an endpoint's host acknowledges nothing of a request's head, the connection is given up after this time; of
     /// a body, after `body`.
     pub upstream_user_timeout: Duration,
@@ -51,6 +56,9 @@ pub struct Limits {
     pub upstream_connections: usize,
     /// Idle connections kept to one endpoint, shared out evenly among the workers.
     pub upstream_idle_connections: usize,
+    /// Requests at a time on one connection over HTTP/2, or fewer if the endpoint says so. With more of them another
+    /// connection is made.
+    pub upstream_streams: usize,
     /// Requests that wait for one endpoint at a time.
     pub held_per_endpoint: usize,
     /// Requests of one session that wait at a time.
@@ -74,6 +82,8 @@ impl Default for Limits {
             response_head: Duration::from_secs(60),
             tunnel: Duration::from_secs(60 * 60),
             upstream_idle: Duration::from_secs(4),
+            upstream_ping: Duration::from_secs(5 * 60),
+            upstream_ping_timeout: Duration::from_secs(10),
             upstream_user_timeout: Duration::from_secs(3),
             shutdown_grace: Duration::from_secs(5),
             shutdown: Duration::from_secs(30),
@@ -84,6 +94,7 @@ impl Default for Limits {
             requests: 20_000,
             upstream_connections: 1024,
             upstream_idle_connections: 128,
+            upstream_streams: 100,
             held_per_endpoint: 256,
             held_per_session: 6,
             held: 4096,

@@ -11,6 +11,7 @@ pub mod backend;
 pub mod balance;
 pub mod host;
 pub mod path;
+pub mod protocol;
 pub mod session;
 pub mod table;
 
@@ -28,6 +29,7 @@ pub use self::balance::{LoadView, Strategy};
 pub use self::decide::{Attempt, Decision, Forward, Outcome, Refusal, decide};
 pub use self::host::HostPattern;
 pub use self::path::PathMatch;
+pub use self::protocol::Protocol;
 pub use self::session::{Claims, KeyRing, Persistence, Scope, SessionId, SessionPolicy, Token};
 pub use self::table::{Origin, Rule, Table, Weighted};
 

@@ -1,7 +1,8 @@
 //! The only thing that crosses from the control plane to the proxy: one immutable state of everything
-//! that routing needs, with the certificates, and the channel it goes through.
+//! that routing needs, with the certificates of both sides, and the channel it goes through.
 
 mod certificates;
+mod connectors;
 mod x509;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use self::certificates::{Certificate, CertificateSet, Certificates, Chosen};
+pub use self::connectors::{Connector, Connectors, Trust};
 pub use self::x509::X509Error;
 use crate::routing::{KeyRing, Table};
 
@@ -23,6 +25,8 @@ pub struct Snapshot {
     pub keys: Arc<KeyRing>,
     /// What TLS listeners show to whom.
     pub certificates: Arc<Certificates>,
+    /// How endpoints are spoken to over TLS.
+    pub connectors: Arc<Connectors>,
 }
 
 /// The writing end: there is one.
@@ -43,11 +47,17 @@ pub fn channel() -> (Publisher, Reader) {
 impl Publisher {
     /// Makes this the current snapshot, under the next generation, which is returned. Who reads the old one
     /// goes on reading it.
-    pub fn publish(&self, routes: Table, keys: Arc<KeyRing>, certificates: Arc<Certificates>) -> u64 {
+    pub fn publish(
+        &self,
+        routes: Table,
+        keys: Arc<KeyRing>,
+        certificates: Arc<Certificates>,
+        connectors: Arc<Connectors>,
+    ) -> u64 {
         let mut generation = 0;
         self.0.send_modify(|current| {
             generation = current.as_ref().map_or(0, |snapshot| snapshot.generation) + 1;
-            *current = Some(Arc::new(Snapshot { generation, routes, keys, certificates }));
+            *current = Some(Arc::new(Snapshot { generation, routes, keys, certificates, connectors }));
         });
         generation
     }

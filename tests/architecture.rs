@@ -31,8 +31,11 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("dashmap::", &["sessions"]),
     ("anyhow::", &["main"]),
     ("serde_saphyr", &["file"]),
-    ("rustls::", &["control/tls", "proxy/tls", "snapshot/certificates"]),
-    ("tokio_rustls::", &["proxy/tls"]),
+    // TLS has two sides: clients (certificates) and endpoints (connectors, and the handshake with one).
+    ("rustls::", &["control/tls", "proxy/tls", "proxy/upstream/tls", "snapshot/certificates", "snapshot/connectors"]),
+    ("rustls_native_certs::", &["control/tls"]),
+    ("tokio_rustls::", &["proxy/tls", "proxy/upstream/tls", "proxy/upstream/socket"]),
+    ("h2::", &["proxy/upstream"]),
     ("rcgen::", &["control/tls"]),
     ("rustix::", &["descriptors"]),
 ];
@@ -48,6 +51,7 @@ const PURE: &[&str] = &[
     "proxy/redirect",
     "proxy/retry",
     "snapshot/certificates",
+    "snapshot/connectors",
     "snapshot/x509",
 ];
 const IMPURE: &[&str] = &[

@@ -75,23 +75,33 @@ fn others(config: &Path, name: &str, file: &File) -> Vec<Checked> {
     let pairs = file.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.certificates);
     let pairs: BTreeSet<_> = pairs.collect();
     let certificates = pairs.into_iter().filter_map(|pair| certificate(config, pair));
+    let authorities: BTreeSet<_> =
+        file.secured().filter_map(|(_, _, tls)| tls.ca.as_deref().filter(|_| tls.verify)).collect();
+    let authorities = authorities.into_iter().filter_map(|ca| authority(config, ca));
     let checked = |problems| Checked { name: name.to_owned(), text: None, problems };
-    keys.into_iter().chain(certificates.map(checked)).collect()
+    keys.into_iter().chain(certificates.chain(authorities).map(checked)).collect()
+}
+
+/// A file of authorities. That it is missing here is a warning, too.
+fn authority(config: &Path, ca: &Path) -> Option<Problems> {
+    tls::inspect_ca(ca, config.parent().unwrap_or(Path::new(""))).err().map(|error| unusable(&error))
+}
+
+fn unusable(error: &CertificateError) -> Problems {
+    let severity = if let CertificateError::Read { .. } = error { Severity::Warning } else { Severity::Error };
+    Problems::about_the_whole(severity, error.to_string())
 }
 
 /// A certificate and its key. That they are missing here is, like a missing key file, a warning.
 fn certificate(config: &Path, pair: &CertificatePair) -> Option<Problems> {
-    let (severity, message) = match tls::inspect(pair, config.parent().unwrap_or(Path::new(""))) {
-        Err(error @ CertificateError::Read { .. }) => (Severity::Warning, error.to_string()),
-        Err(error) => (Severity::Error, error.to_string()),
-        Ok(certificate) => {
-            let nothing = || "the certificate covers no host: it has no subject alternative names".to_owned();
-            let untimely = tls::untimely(&certificate, unix_seconds());
-            let odd = untimely.or_else(|| certificate.hosts().is_empty().then(nothing))?;
-            (Severity::Warning, format!("{}: {odd}", certificate.name))
-        }
+    let certificate = match tls::inspect(pair, config.parent().unwrap_or(Path::new(""))) {
+        Err(error) => return Some(unusable(&error)),
+        Ok(certificate) => certificate,
     };
-    Some(Problems::about_the_whole(severity, message))
+    let nothing = || "the certificate covers no host: it has no subject alternative names".to_owned();
+    let untimely = tls::untimely(&certificate, unix_seconds());
+    let odd = untimely.or_else(|| certificate.hosts().is_empty().then(nothing))?;
+    Some(Problems::about_the_whole(Severity::Warning, format!("{}: {odd}", certificate.name)))
 }
 
 /// The key file beside a configuration file. It may well be somewhere else only: that it is missing here is

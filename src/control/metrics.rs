@@ -34,9 +34,6 @@ pub struct Metrics {
 impl Metrics {
     /// These certificates are in force from now on.
     pub(super) fn certified(&self, certificates: &[&Arc<Certificate>]) {
-        if !certificates.is_empty() {
-            self.certificate_reloads.fetch_add(1, Ordering::Relaxed);
-        }
         let expiries = certificates.iter().map(|certificate| (Arc::clone(&certificate.name), certificate.not_after));
         *self.expiries.lock().unwrap_or_else(PoisonError::into_inner) = expiries.collect();
     }

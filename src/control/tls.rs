@@ -1,10 +1,11 @@
-//! Certificates: PEM files → what TLS listeners show.
+//! Certificates: PEM files → what TLS listeners show, and whom endpoints are taken for (`roots`).
 //!
 //! ## What happens to a pair that is broken
 //! At the start nothing is served: there is nothing else to show. Later the last good state of that pair serves on, as
 //! it will while somebody has replaced the certificate and not yet its key.
 
 mod own;
+mod roots;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use self::roots::Authorities;
+pub use self::roots::inspect_ca;
 use crate::file::{CertificatePair, File, MAX_SIZE};
-use crate::snapshot::{Certificate, CertificateSet, Certificates, X509Error};
+use crate::snapshot::{Certificate, CertificateSet, Certificates, Connectors, X509Error};
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,23 @@ pub enum CertificateError {
         /// What rustls says.
         source: rustls::Error,
     },
+    /// A certificate of a CA file is none.
+    #[error("a certificate in {path} cannot be used: {source}")]
+    Authority {
+        /// Which one.
+        path: String,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+    /// The system trusts nobody.
+    #[error("this system has no trusted certificates to verify endpoints by: install them, or name a file in tls.ca")]
+    NoSystemRoots,
+    /// A name that no certificate covers.
+    #[error("{0:?} is no name of a server")]
+    ServerName(String),
+    /// rustls cannot do what is asked of it.
+    #[error("endpoints cannot be spoken to over TLS: {0}")]
+    Connector(#[source] rustls::Error),
     /// A certificate of our own cannot be made.
     #[error("cannot make a certificate: {0}")]
     Own(#[from] rcgen::Error),
@@ -71,6 +91,7 @@ pub struct Store {
     pairs: HashMap<CertificatePair, Kept>,
     /// Made once: a client that has taken it for good is not to meet another one after each reload.
     own: Option<Arc<Certificate>>,
+    authorities: Authorities,
 }
 
 #[derive(Clone, Debug)]
@@ -81,14 +102,15 @@ struct Kept {
 }
 
 impl Store {
-    /// Reads every pair that the file names. Pairs that are broken now and were good before stay as they were, and are
-    /// told. Relative paths begin in `folder`.
+    /// Reads every pair and every CA file that the file names. Those that are broken now and were good before stay as
+    /// they were, and are told. Relative paths begin in `folder`.
     ///
     /// # Errors
-    /// If a pair is broken that has never been good.
+    /// If one is broken that has never been good.
     pub fn read(&self, file: &File, folder: &Path) -> Result<(Self, Vec<CertificateError>), CertificateError> {
-        let mut store = Self { pairs: HashMap::new(), own: self.own.clone() };
         let mut broken = Vec::new();
+        let authorities = self.authorities.read(file, folder, &mut broken)?;
+        let mut store = Self { pairs: HashMap::new(), own: self.own.clone(), authorities };
         for tls in file.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
             if tls.certificates.is_empty() && store.own.is_none() {
                 store.own = Some(Arc::new(own::make()?));
@@ -123,6 +145,18 @@ impl Store {
         }
     }
 
+    /// Is there no TLS, on either side?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty() && self.own.is_none() && self.connectors().is_empty()
+    }
+
+    /// How endpoints are spoken to over TLS.
+    #[must_use]
+    pub fn connectors(&self) -> &Arc<Connectors> {
+        &self.authorities.connectors
+    }
+
     /// All certificates, in the order of their names.
     #[must_use]
     pub fn certificates(&self) -> Vec<&Arc<Certificate>> {
@@ -141,13 +175,15 @@ impl PartialEq for Store {
         self.pairs.len() == other.pairs.len()
             && self.pairs.iter().all(same)
             && self.own.is_some() == other.own.is_some()
+            && self.connectors() == other.connectors()
     }
 }
 
 /// Every file that certificates are read from.
 pub(super) fn paths(file: &File) -> impl Iterator<Item = &Path> {
     let pairs = file.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.certificates);
-    pairs.flat_map(|pair| [&*pair.cert, &*pair.key])
+    let authorities = file.secured().filter_map(|(_, _, tls)| tls.ca.as_deref().filter(|_| tls.verify));
+    pairs.flat_map(|pair| [&*pair.cert, &*pair.key]).chain(authorities)
 }
 
 /// Reads a pair, to see what it is like.

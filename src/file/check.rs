@@ -8,6 +8,7 @@ mod limits;
 mod routes;
 mod session;
 mod tls;
+mod upstream;
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;

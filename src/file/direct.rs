@@ -10,9 +10,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::scalar::{self, AddressError, NameError};
-use super::{AccessLog, BackendSpec, EndpointSpec, File, Listener, RouteSpec, RuleSpec};
+use super::{AccessLog, BackendSpec, EndpointSpec, File, Listener, RouteSpec, RuleSpec, UpstreamTls};
 use crate::limits::Limits;
-use crate::routing::{BackendId, HostPattern, PathMatch, SessionPolicy, Strategy};
+use crate::routing::{BackendId, HostPattern, PathMatch, Protocol, SessionPolicy, Strategy};
 
 /// One backend for every host and path.
 #[derive(Clone, Debug)]
@@ -75,6 +75,7 @@ impl Direct {
         let endpoints = self.endpoints.into_iter().map(|target| EndpointSpec {
             name: target.name,
             address: target.address,
+            host: None,
             drain: false,
         });
         let rule = RuleSpec {
@@ -92,7 +93,12 @@ impl Direct {
             limits: Limits::default(),
             access_log: self.access_log,
             workers: self.workers,
-            backends: vec![BackendSpec { id: BackendId::new("proxy"), endpoints: endpoints.collect() }],
+            backends: vec![BackendSpec {
+                id: BackendId::new("proxy"),
+                protocol: Protocol::default(),
+                tls: UpstreamTls::default(),
+                endpoints: endpoints.collect(),
+            }],
             routes: vec![RouteSpec { hosts: vec![HostPattern::Any], redirect_to_https: None, rules: vec![rule] }],
         })
     }

@@ -45,6 +45,11 @@ pub enum NameError {
     Character(char),
 }
 
+/// Why a text is nothing that a certificate could cover.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no name of a server: write it as posts.internal, or as an IP address without a port")]
+pub struct ServerNameError(pub String);
+
 /// Why a text is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
@@ -94,6 +99,27 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, AddressError> {
 pub fn endpoint_address(text: &str) -> Result<SocketAddr, AddressError> {
     let address = listen_address(text)?;
     if address.port() == 0 { Err(AddressError::PortZero) } else { Ok(address) }
+}
+
+/// The host of an address, if it is a name.
+#[must_use]
+pub fn host(address: &str) -> Option<&str> {
+    let (host, _) = address.rsplit_once(':')?;
+    (!host.starts_with('[') && host.parse::<IpAddr>().is_err()).then_some(host)
+}
+
+/// What certificates can cover: a DNS name, or an IP address.
+///
+/// # Errors
+/// If it is neither.
+pub fn server_name(text: &str) -> Result<&str, ServerNameError> {
+    let usual = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(usual)
+    };
+    let is_number = |label: &str| label.chars().all(|c| c.is_ascii_digit());
+    let is_name = text.len() <= 253 && text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number);
+    if is_name || text.parse::<IpAddr>().is_ok() { Ok(text) } else { Err(ServerNameError(text.to_owned())) }
 }
 
 /// A network, or one address as a network of its own. Bits behind the mask are dropped.

@@ -8,6 +8,7 @@ mod limits;
 mod session;
 mod text;
 mod tls;
+mod upstream;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ pub use self::limits::Limits;
 pub use self::session::{Cookie, OnLost, OnRestart, SameSite, Secure, Session, Strategy};
 use self::text::{Address, Count, Network};
 pub use self::tls::{CertificatePair, Redirect, RedirectPort, Tls, TlsVersion};
+pub use self::upstream::{Protocol, UpstreamTls};
 use super::typed::Mapping;
 pub use super::typed::{At, Choice, Keyed, Named};
 
@@ -112,6 +114,11 @@ pub enum AccessLogFormat {
 pub struct Backend {
     /// The servers.
     pub endpoints: Vec<Endpoint>,
+    /// How they are spoken to: http unless it says otherwise.
+    pub protocol: Option<Choice<Protocol>>,
+    /// TLS with them, for https and h2. Their certificates are verified unless it says otherwise.
+    #[serde(default, deserialize_with = "present")]
+    pub tls: Option<Keyed<UpstreamTls>>,
 }
 
 /// A server: its address, or a mapping that says more.

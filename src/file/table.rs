@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{BackendSpec, EndpointSpec, File, RuleSpec};
+use super::{BackendSpec, EndpointSpec, File, RuleSpec, UpstreamTls};
 use crate::routing::backend::DuplicateEndpoint;
 use crate::routing::{
-    Backend, BackendId, Condition, Endpoint, EndpointId, KeyRing, Millis, Origin, Persistence, Return, Rule, Scope,
-    Table, Weighted,
+    Backend, BackendId, Condition, Endpoint, EndpointId, KeyRing, Millis, Origin, Persistence, Protocol, Return, Rule,
+    Scope, Table, Weighted,
 };
 
 /// Since when endpoints drain: a reload must not give a drain that is under way a new deadline.
@@ -50,6 +50,21 @@ impl File {
             .flat_map(|backend| backend.endpoints.iter().map(|endpoint| (&backend.id, endpoint.address)))
     }
 
+    /// The backends whose endpoints are spoken to over TLS.
+    pub fn secured(&self) -> impl Iterator<Item = (&BackendId, Protocol, &UpstreamTls)> {
+        let secured = self.backends.iter().filter(|backend| backend.protocol.is_tls());
+        secured.map(|backend| (&backend.id, backend.protocol, &backend.tls))
+    }
+
+    /// The endpoints whose address was typed with the name of a host.
+    pub fn hosts(&self) -> impl Iterator<Item = (EndpointId, &str)> {
+        self.backends.iter().flat_map(|backend| {
+            backend.endpoints.iter().filter_map(|endpoint| {
+                Some((EndpointId::new(&backend.id, &endpoint.identity()), endpoint.host.as_deref()?))
+            })
+        })
+    }
+
     /// Does any rule keep sessions? Then keys are worth having.
     #[must_use]
     pub fn keeps_sessions(&self) -> bool {
@@ -60,7 +75,7 @@ impl File {
 impl BackendSpec {
     fn build(&self, keys: &KeyRing, drains: &mut Drains, now: Millis) -> Result<Backend, DuplicateEndpoint> {
         let endpoints = self.endpoints.iter().map(|spec| spec.build(&self.id, drains, now)).collect();
-        Backend::new(self.id.clone(), endpoints, keys)
+        Backend::new(self.id.clone(), endpoints, keys).map(|backend| backend.speaking(self.protocol))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies on their way through: frame by frame, never more than one in hand, so that a slow reader slows
 //! the writer and nothing piles up here.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use super::exchange::Exchange;
 use super::headers;
 use super::lane::Lane;
-use super::upstream::{Connection, InFlight};
+use super::upstream::{InFlight, Link};
 
 /// The body of a request, on its way to an endpoint.
 #[derive(Debug)]
@@ -23,7 +24,13 @@ pub(crate) struct RequestBody(Option<Upload>);
 struct Upload {
     incoming: Incoming,
     lane: Rc<Lane>,
+    /// What of it has been sent before, in vain. Rare, and therefore elsewhere.
+    rewound: Option<Box<Rewound>>,
 }
+
+/// The beginning of a body, to be sent once more.
+#[derive(Debug)]
+pub(crate) struct Rewound(VecDeque<Frame<Bytes>>);
 
 /// The body of a response, on its way to a client. When it is gone, so is the exchange it belongs to.
 #[derive(Debug)]
@@ -32,8 +39,19 @@ pub(crate) struct ResponseBody(Option<Download>);
 #[derive(Debug)]
 struct Download {
     source: Source,
-    broken: Option<hyper::Error>,
+    broken: Option<Broken>,
     exchange: Exchange,
+}
+
+/// Why a body does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// Something went wrong with the connection.
+    #[error(transparent)]
+    Connection(#[from] hyper::Error),
+    /// The endpoint has reset the stream, in a way that hyper takes for its end: RFC 9113 §8.1 does not.
+    #[error("the endpoint broke the response off")]
+    Reset,
 }
 
 #[derive(Debug)]
@@ -41,7 +59,7 @@ enum Source {
     /// Ours.
     Own(Option<Bytes>),
     /// An endpoint's. The connection is there until the body has come to its end.
-    Upstream { incoming: Incoming, connection: Option<Box<Connection>>, upstream: InFlight },
+    Upstream { incoming: Incoming, link: Option<Link>, upstream: InFlight },
 }
 
 impl RequestBody {
@@ -50,12 +68,23 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self(Some(Upload { incoming, lane: Rc::clone(lane) }))
+        Self(Some(Upload { incoming, lane: Rc::clone(lane), rewound: None }))
     }
 
     /// No body.
     pub(super) fn empty() -> Self {
         Self(None)
+    }
+
+    /// The same body, with what has been taken from it before it.
+    pub(super) fn rewound(mut self, Rewound(frames): Rewound) -> Self {
+        if let Some(upload) = &mut self.0
+            && !frames.is_empty()
+        {
+            let later = upload.rewound.take().map(|rewound| rewound.0).into_iter().flatten();
+            upload.rewound = Some(Box::new(Rewound(frames.into_iter().chain(later).collect())));
+        }
+        self
     }
 }
 
@@ -65,6 +94,11 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(upload) = &mut self.0 else { return Poll::Ready(None) };
+        if let Some(rewound) = &mut upload.rewound
+            && let Some(frame) = rewound.0.pop_front()
+        {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
         upload.lane.is_awaited.set(polled.is_pending());
         let frame = ready!(polled);
@@ -73,11 +107,31 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|upload| upload.incoming.is_end_stream())
+        self.0.as_ref().is_none_or(|upload| upload.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |upload| upload.incoming.size_hint())
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), Upload::size_hint)
+    }
+}
+
+impl Upload {
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream() && self.rewound.as_ref().is_none_or(|rewound| rewound.0.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.rewound {
+            None => self.incoming.size_hint(),
+            // The head has said already how long it is, if it was known.
+            Some(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Rewound {
+    pub(super) fn new(frames: Vec<Frame<Bytes>>) -> Self {
+        Self(frames.into())
     }
 }
 
@@ -94,13 +148,8 @@ impl ResponseBody {
     }
 
     /// The body that an endpoint sends over this connection.
-    pub(super) fn upstream(
-        incoming: Incoming,
-        connection: Box<Connection>,
-        upstream: InFlight,
-        exchange: Exchange,
-    ) -> Self {
-        let source = Source::Upstream { incoming, connection: Some(connection), upstream };
+    pub(super) fn upstream(incoming: Incoming, link: Link, upstream: InFlight, exchange: Exchange) -> Self {
+        let source = Source::Upstream { incoming, link: Some(link), upstream };
         let mut download = Download { source, broken: None, exchange };
         if download.is_end_stream() {
             download.exchange.completed();
@@ -113,38 +162,40 @@ impl ResponseBody {
 impl Download {
     /// The body has come to its end: the connection may serve another request.
     fn give_back(&mut self, cx: &mut Context<'_>) {
-        if let Source::Upstream { connection, upstream, .. } = &mut self.source
-            && let Some(mut connection) = connection.take()
-            && connection.is_usable(cx)
+        if let Source::Upstream { link, upstream, .. } = &mut self.source
+            && let Some(link) = link.take()
+            && let Some(connection) = link.into_usable(cx)
         {
             self.exchange.give_back(upstream, connection);
         }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let (incoming, connection) = match &mut self.source {
+        let (incoming, link) = match &mut self.source {
             Source::Own(bytes) => {
                 let bytes = bytes.take();
                 self.exchange.sent(bytes.as_ref().map_or(0, Bytes::len));
                 self.exchange.completed();
                 return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
             }
-            Source::Upstream { incoming, connection, .. } => (incoming, connection),
+            Source::Upstream { incoming, link, .. } => (incoming, link),
         };
         // What has arrived already costs no turn of the connection; what has not needs one.
         let mut frame = Pin::new(&mut *incoming).poll_frame(cx);
         if frame.is_pending()
-            && let Some(connection) = connection
+            && let Some(link) = link
         {
-            connection.drive(cx);
+            link.drive(cx);
             frame = Pin::new(&mut *incoming).poll_frame(cx);
         }
         let frame = match ready!(frame) {
             Some(Ok(frame)) => Some(frame),
-            Some(Err(error)) => {
+            None if incoming.is_end_stream() || !matches!(link, Some(Link::Http2(_))) => None,
+            broken => {
+                let error = broken.and_then(Result::err).map_or(Broken::Reset, Broken::Connection);
                 // What has come so far is written out first: a client that is told of the end at once would
                 // never see the beginning.
                 self.exchange.broke(&error);
@@ -152,7 +203,6 @@ impl Download {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            None => None,
         };
         self.exchange.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
         if frame.is_none() || incoming.is_end_stream() {
@@ -172,9 +222,9 @@ impl Download {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.0 {
             Some(download) => download.poll_frame(cx),
             None => Poll::Ready(None),

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::grpc;
 use super::guard::Rule;
 use super::headers;
+use super::upstream::Unfit;
 
 /// Why a request got no response from an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,9 @@ pub(super) enum Error {
     /// This is served over TLS only.
     #[error("to be asked for over TLS")]
     NeedsTls(HeaderValue),
+    /// The endpoint is spoken to over HTTP/2, in which there are no upgrades.
+    #[error("no other protocol over HTTP/2 to the endpoint")]
+    NoUpgrade,
     /// The client stopped sending its body.
     #[error("the request body made no progress within its time limit")]
     UploadTimeout,
@@ -52,6 +57,9 @@ pub(super) enum Error {
     /// As many connections as are allowed are in use.
     #[error("too many connections to the endpoint")]
     Busy,
+    /// The endpoint is there, and is not what it should be.
+    #[error("the endpoint cannot be spoken to: {0}")]
+    Unfit(#[source] Unfit),
     /// The upstream ended the connection, or what it sent was no HTTP.
     #[error("the upstream broke off")]
     Upstream(#[source] hyper::Error),
@@ -78,6 +86,7 @@ impl Error {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NeedsTls(_) => StatusCode::PERMANENT_REDIRECT,
+            Self::NoUpgrade => StatusCode::NOT_IMPLEMENTED,
             Self::UploadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded
             | Self::NotConfigured
@@ -85,7 +94,9 @@ impl Error {
             | Self::Unavailable
             | Self::HeldTooMany
             | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Upstream(_) | Self::BadResponse(_) | Self::RefusedResponse(_) => StatusCode::BAD_GATEWAY,
+            Self::Unfit(_) | Self::Upstream(_) | Self::BadResponse(_) | Self::RefusedResponse(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -104,6 +115,7 @@ impl Error {
             Self::NoRoute => "Nothing is served under this host and path.",
             Self::Misdirected => "This connection was made for another host. Please ask over one of its own.",
             Self::NeedsTls(_) => "This is served over HTTPS.",
+            Self::NoUpgrade => "No other protocol is spoken with the server behind this.",
             Self::UploadTimeout => "The request body did not arrive in time.",
             Self::Overloaded => "This server has too many requests. Please try again in a moment.",
             Self::NotConfigured => "The proxy is starting. Please try again in a moment.",
@@ -111,6 +123,7 @@ impl Error {
             Self::Unavailable | Self::HeldTooMany | Self::Busy => {
                 "No server is available for this request right now. Please try again in a moment."
             }
+            Self::Unfit(_) => "No safe connection to the server could be made.",
             Self::Upstream(_) => "The server ended the connection before it had answered.",
             Self::BadResponse(_) | Self::RefusedResponse(_) => "The server sent a response that makes no sense.",
             Self::ResponseTimeout => "The server did not answer in time.",
@@ -123,11 +136,16 @@ impl Error {
         let (status, detail) = (self.status(), self.detail());
         let title = status.canonical_reason().unwrap_or("Error");
         let id = request_id.to_str().unwrap_or_default();
-        let (kind, body) = accept.render(status.as_u16(), title, &detail, id);
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = status;
+        let mut response = if accept == Form::Grpc {
+            grpc::response(status, &format!("{title}: {detail} (request {id})"))
+        } else {
+            let (kind, body) = accept.render(status.as_u16(), title, &detail, id);
+            let mut response = Response::new(Bytes::from(body));
+            *response.status_mut() = status;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            response
+        };
         let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         fields.insert(headers::REQUEST_ID, request_id.clone());
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -150,6 +168,8 @@ pub(super) enum Form {
     /// `application/problem+json` (RFC 9457).
     Json,
     Text,
+    /// A status of gRPC.
+    Grpc,
 }
 
 impl Form {
@@ -190,7 +210,9 @@ impl Form {
                 "application/problem+json",
                 serde_json::json!({ "title": title, "status": status, "detail": detail, "request_id": id }).to_string(),
             ),
-            Self::Text => ("text/plain; charset=utf-8", format!("{status} {title}\n{detail}\nRequest {id}\n")),
+            Self::Text | Self::Grpc => {
+                ("text/plain; charset=utf-8", format!("{status} {title}\n{detail}\nRequest {id}\n"))
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::access_log::Line;
+use super::body::Broken;
 use super::error::Error;
 use super::lane::Lane;
 use super::metrics::BackendCounters;
@@ -171,7 +172,7 @@ impl Exchange {
     }
 
     /// The response ended before it was complete.
-    pub(super) fn broke(&mut self, error: &hyper::Error) {
+    pub(super) fn broke(&mut self, error: &Broken) {
         self.lane.worker().metrics.truncated.inc();
         tracing::debug!(%error, "response broke off");
         if let Some(details) = &mut self.details {

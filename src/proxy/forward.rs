@@ -1,11 +1,11 @@
 //! The life of one request: prepared, decided upon, sent, answered; and decided upon again when its endpoint
-//! could not be reached.
+//! could not be reached (`reach`).
+
+mod reach;
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
@@ -18,15 +18,15 @@ use tokio::time::Instant;
 use super::body::{RequestBody, ResponseBody};
 use super::error::{Error, Form};
 use super::exchange::Exchange;
+use super::grpc;
 use super::headers;
-use super::health;
 use super::lane::Lane;
 use super::retry;
 use super::session::{self, Presented};
 use super::target::{find, read_session};
 use super::tunnel::Tunnel;
 use super::upgrade::Upgrade;
-use super::upstream::{Connection, DialError, InFlight, SendError, dial};
+use super::upstream::{Connection, InFlight, Link, Unfit};
 use super::watch::Phase;
 use crate::routing::{
     Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, SessionId, decide,
@@ -47,6 +47,7 @@ pub(super) fn handle(
     let (request_id, trace) = lane.client.identify(request.headers());
     let accept = request.headers().get(header::ACCEPT).cloned();
     let switching = (*request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
+    let is_grpc = request.method() == Method::POST && grpc::is_grpc(request.headers());
     let exchange = Exchange::begin(&lane, &request, started, request_id);
     let journey = match lane.next() {
         None => Journey::begin(Rc::clone(&lane), request, trace, exchange),
@@ -59,14 +60,14 @@ pub(super) fn handle(
         };
         lane.decide(matches!(answer, Ok(Answer { content: Content::Tunnel(..), .. })));
         Ok(match answer {
-            Ok(Answer { mut head, content, connection, upstream }) => {
+            Ok(Answer { mut head, content, upstream }) => {
                 exchange.answered(head.status);
                 let body = match content {
-                    Content::Body(incoming) => {
+                    Content::Body(incoming, link) => {
                         exchange.say_goodbye(&mut head.headers);
-                        ResponseBody::upstream(incoming, connection, upstream, exchange)
+                        ResponseBody::upstream(incoming, link, upstream, exchange)
                     }
-                    Content::Tunnel(session) => {
+                    Content::Tunnel(connection, session) => {
                         switch(lane, switching, Box::new(Tunnel { connection, upstream, exchange, session }));
                         ResponseBody::none()
                     }
@@ -76,7 +77,8 @@ pub(super) fn handle(
             Err(error) => {
                 tracing::debug!(%error, request_id = ?exchange.request_id, "request failed");
                 exchange.failed(&error);
-                let mut response = error.response(Form::accepted(accept.as_ref()), &exchange.request_id);
+                let form = if is_grpc { Form::Grpc } else { Form::accepted(accept.as_ref()) };
+                let mut response = error.response(form, &exchange.request_id);
                 exchange.say_goodbye(response.headers_mut());
                 response.map(|body| ResponseBody::own(body, exchange))
             }
@@ -99,15 +101,14 @@ fn switch(lane: Rc<Lane>, stream: Option<OnUpgrade>, tunnel: Box<Tunnel>) {
 struct Answer {
     head: http::response::Parts,
     content: Content,
-    connection: Box<Connection>,
     upstream: InFlight,
 }
 
 /// What follows the head of a response.
 enum Content {
-    Body(Incoming),
+    Body(Incoming, Link),
     /// Another protocol, for as long as which this session is there.
-    Tunnel(Option<(SessionId, Duration)>),
+    Tunnel(Box<Connection>, Option<(SessionId, Duration)>),
 }
 
 /// A request on its way, through as many attempts as it takes.
@@ -127,6 +128,10 @@ struct Journey {
     /// A kept connection failed: the next attempt makes its own.
     needs_fresh: bool,
     replayed: bool,
+    /// How many times an endpoint has refused it without looking at it.
+    refusals: u8,
+    /// Why an endpoint that was tried got no request, though it is there.
+    unfit: Option<Box<Unfit>>,
 }
 
 impl Journey {
@@ -172,6 +177,8 @@ impl Journey {
             failed_since: None,
             needs_fresh: false,
             replayed: false,
+            refusals: 0,
+            unfit: None,
         }))
     }
 
@@ -221,7 +228,7 @@ impl Journey {
         let upstream = worker.upstreams.of(forward.backend, forward.endpoint).begin();
         let session = forward.claims.map(|claims| claims.session);
         self.exchange.decided(forward.outcome, &upstream, session);
-        let Some(mut connection) = self.connect(&upstream, forward.endpoint).await? else { return Ok(None) };
+        let Some(mut link) = self.connect(&upstream, forward.endpoint).await? else { return Ok(None) };
         let Some(mut request) = self.request.take() else { return Err(Error::Unavailable) };
         self.tell(request.headers_mut(), forward);
         if let (Some(token), Some(persistence)) = (&self.presented.token, &rule.session)
@@ -237,99 +244,15 @@ impl Journey {
             (Phase::Upload, limits.body, limits.body)
         };
         lane.watch.enter(phase, worker.coarse().plus(limit));
-        match connection.send(request, &lane.watch, patience).await {
-            Ok(response) => self.answer(snapshot, rule, forward, response, connection, upstream).map(Some),
+        // By itself: what a match looks at would live as long as the match.
+        let sent = link.send(request, &lane.watch, patience).await;
+        match sent {
+            Ok(response) => self.answer(snapshot, rule, forward, response, link, upstream).map(Some),
             Err(error) => {
-                let replay = if repeatable { connection.replay() } else { None };
-                self.failed(error, replay, &upstream, connection.is_fresh()).map(|()| None)
+                let replay = if repeatable { link.replay() } else { None };
+                self.failed(error, replay, &upstream, link.is_fresh()).map(|()| None)
             }
         }
-    }
-
-    /// A kept connection, or a fresh one. `None`: there is none to be had here.
-    async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Box<Connection>>, Error> {
-        let lane = Rc::clone(&self.lane);
-        let worker = lane.worker();
-        if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_repeatable(request)) {
-            // What cannot be sent twice lets the sockets speak first: a server that has just closed a kept connection
-            // is noticed before the request is written, not after.
-            tokio::task::yield_now().await;
-        }
-        if !self.needs_fresh
-            && let Some(connection) = poll_fn(|cx| Poll::Ready(upstream.take_idle(cx))).await
-        {
-            worker.metrics.reused.inc();
-            return Ok(Some(connection));
-        }
-        worker.metrics.dials.inc();
-        match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, &worker.limits)).await {
-            Ok(connection) => Ok(Some(connection)),
-            // Whoever belongs nowhere goes elsewhere.
-            Err(DialError::Full) if self.presented.token.is_none() => {
-                self.give_up(&upstream.id);
-                Ok(None)
-            }
-            Err(DialError::Full) => Err(Error::Busy),
-            // Another snapshot is in force, which knows better.
-            Err(DialError::Gone) => Ok(None),
-            Err(error) => {
-                worker.metrics.dial_failures.inc();
-                health::unreachable(worker, upstream, &error);
-                self.give_up(&upstream.id);
-                Ok(None)
-            }
-        }
-    }
-
-    fn give_up(&mut self, endpoint: &EndpointId) {
-        self.failed_since.get_or_insert(self.lane.worker().clock.millis());
-        self.tried.push(endpoint.clone());
-    }
-
-    /// The request got no response head: is another attempt worth it?
-    fn failed(
-        &mut self,
-        error: SendError,
-        replay: Option<Request<RequestBody>>,
-        upstream: &InFlight,
-        was_fresh: bool,
-    ) -> Result<(), Error> {
-        let lane = Rc::clone(&self.lane);
-        let worker = lane.worker();
-        if let Some(rule) = self.lane.refused_body() {
-            // The client's fault, whatever became of what had been sent of it.
-            return Err(Error::Refused(rule));
-        }
-        match error {
-            SendError::Refused(rule) => {
-                tracing::warn!(endpoint = %upstream.id, rule = rule.name(), "response refused: {rule}");
-                return Err(Error::RefusedResponse(rule));
-            }
-            SendError::Unsent(request) => {
-                self.request = Some(*request);
-                // A fresh connection that takes no request is as good as none.
-                if was_fresh {
-                    health::unreachable(worker, upstream, &DialError::Closed);
-                    self.give_up(&upstream.id);
-                }
-            }
-            SendError::Sent { error, answered } => {
-                let Some(replay) = replay.filter(|_| !answered) else { return Err(Error::Upstream(error)) };
-                worker.metrics.retries.inc();
-                self.request = Some(replay);
-                self.replayed = true;
-                if self.scope.is_none() {
-                    self.give_up(&upstream.id);
-                }
-            }
-            SendError::Timeout if self.lane.watch.phase() == Phase::Upload && self.lane.is_awaited.get() => {
-                return Err(Error::UploadTimeout);
-            }
-            SendError::Timeout => return Err(Error::ResponseTimeout),
-        }
-        self.needs_fresh = true;
-        self.lane.watch.enter(Phase::Routing, Millis(u64::MAX));
-        Ok(())
     }
 
     /// Tells the application what became of the session.
@@ -381,6 +304,9 @@ impl Journey {
             let counters = self.lane.worker().metrics.backend(primary.backend.id());
             self.exchange.refused(refusal.into(), counters, session);
         }
+        if let Some(unfit) = self.unfit.take() {
+            return Error::Unfit(*unfit);
+        }
         match refusal {
             Refusal::Rejected => Error::Rejected,
             Refusal::Unavailable => Error::Unavailable,
@@ -394,7 +320,7 @@ impl Journey {
         rule: &Rule,
         forward: &Forward<'_>,
         response: Response<Incoming>,
-        connection: Box<Connection>,
+        link: Link,
         upstream: InFlight,
     ) -> Result<Answer, Error> {
         let (mut head, incoming) = response.into_parts();
@@ -423,14 +349,15 @@ impl Journey {
                 headers::make_private(&mut head.headers);
             }
         }
-        let content = match switched {
-            None => Content::Body(incoming),
-            Some(_) => {
+        let content = match (switched, link) {
+            (None, link) => Content::Body(incoming, link),
+            (Some(_), Link::Http1(connection)) => {
                 let idle = rule.session.as_ref().map_or(Duration::ZERO, |persistence| persistence.policy.idle);
-                Content::Tunnel(forward.claims.map(|claims| (claims.session, idle)))
+                Content::Tunnel(connection, forward.claims.map(|claims| (claims.session, idle)))
             }
+            (Some(_), Link::Http2(_)) => return Err(Error::BadResponse("101, which HTTP/2 does not have")),
         };
-        Ok(Answer { head, content, connection, upstream })
+        Ok(Answer { head, content, upstream })
     }
 }
 

@@ -6,18 +6,29 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::upstream::{DialError, Upstream, probe};
+use super::upstream::{DialError, Unfit, Upstream, probe};
 use super::worker::Worker;
 
 /// The pause before the first probe; it doubles with each, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
+/// Each request to an endpoint that is not what it should be fails; the log says so this often.
+const REPEAT: Duration = Duration::from_secs(10);
 
 /// No connection to this endpoint could be made.
 pub(super) fn unreachable(worker: &Rc<Worker>, upstream: &Rc<Upstream>, error: &DialError) {
     if upstream.shared.mark_unreachable(worker.clock.millis()) {
         tracing::warn!(endpoint = %upstream.id, %error, "endpoint cannot be connected to");
         tokio::task::spawn_local(watch(Rc::clone(worker), Rc::clone(upstream)));
+    }
+}
+
+/// This endpoint is there, and cannot be spoken to as it should. It is not marked for that: nothing would find out when
+/// it has been mended but the next request.
+pub(super) fn unfit(worker: &Rc<Worker>, upstream: &Rc<Upstream>, error: &Unfit) {
+    if upstream.shared.complains(worker.clock.millis(), REPEAT) {
+        let advice = error.advice();
+        tracing::warn!(endpoint = %upstream.id, %error, advice, "endpoint cannot be spoken to: its requests get 502");
     }
 }
 
@@ -34,7 +45,7 @@ async fn watch(worker: Rc<Worker>, upstream: Rc<Upstream>) {
         let Some(endpoint) = snapshot.as_ref().and_then(|snapshot| snapshot.routes.endpoint(&upstream.id)) else {
             break;
         };
-        if probe(&endpoint.addresses, &worker.limits).await {
+        if probe(&upstream, &endpoint.addresses, &worker.limits).await {
             tracing::info!(endpoint = %upstream.id, "endpoint can be connected to again");
             break;
         }

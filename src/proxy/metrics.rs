@@ -52,6 +52,8 @@ pub(super) struct WorkerMetrics {
     pub(super) tls_handshake_failures: Counter,
     pub(super) dials: Counter,
     pub(super) dial_failures: Counter,
+    /// Dials that failed since the endpoint was not what it should be.
+    pub(super) upstream_tls_failures: Counter,
     pub(super) reused: Counter,
     pub(super) retries: Counter,
     /// Responses that ended before they were complete.

@@ -6,24 +6,35 @@
 
 mod connection;
 mod dial;
+mod http2;
+mod link;
+mod place;
+mod socket;
+mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 pub(super) use self::connection::{Connection, SendError, Switched};
-pub(super) use self::dial::{DialError, dial, probe};
+pub(super) use self::dial::{DialError, count_failure, dial, probe};
+pub(super) use self::http2::join;
+use self::http2::{Joining, Multiplexed, Stream};
+pub(super) use self::link::Link;
+use self::place::{Place, Transport};
+pub(super) use self::tls::Unfit;
 use super::held::Queue;
 use super::metrics::{BackendCounters, WorkerMetrics};
 use crate::limits::Limits;
-use crate::routing::{Backend, BackendId, Condition, Endpoint, EndpointId, Incarnation, LoadView, Millis};
+use crate::routing::{Backend, BackendId, Endpoint, EndpointId, LoadView, Millis};
 use crate::sessions::{Berth, Sessions};
+use crate::snapshot::Connectors;
 
 /// What all workers share about one endpoint.
 #[derive(Debug)]
@@ -31,6 +42,8 @@ pub(super) struct Shared {
     berth: Arc<Berth>,
     /// When it became unreachable, in milliseconds and one; 0 while it can be reached.
     unreachable: AtomicU64,
+    /// When the log last said that it is not what it should be, in milliseconds and one; 0: never.
+    complained: AtomicU64,
     /// Told when it can be reached again.
     pub(super) recovered: Notify,
     /// Who waits for it.
@@ -58,6 +71,10 @@ pub(super) struct Upstream {
         reason = "a connection goes in and out with every request: its box is moved, not its bytes"
     )]
     idle: RefCell<Vec<Box<Connection>>>,
+    /// Connections that requests share.
+    multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
+    /// One that is being made.
+    joining: RefCell<Option<Rc<Joining>>>,
     open: Rc<Cell<usize>>,
     requests: Cell<u32>,
 }
@@ -71,6 +88,8 @@ pub(super) struct Upstreams {
     registry: Arc<Registry>,
     sessions: Arc<Sessions>,
     metrics: Arc<WorkerMetrics>,
+    /// Those of the snapshot in force.
+    connectors: RefCell<Arc<Connectors>>,
     bounds: Bounds,
 }
 
@@ -79,24 +98,6 @@ pub(super) struct Upstreams {
 struct Bounds {
     open: usize,
     idle: usize,
-}
-
-/// Where a snapshot has an endpoint: nowhere, if it has not.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Place {
-    addresses: Box<[SocketAddr]>,
-    incarnation: Incarnation,
-    is_away: bool,
-}
-
-impl Place {
-    fn of(endpoint: &Endpoint) -> Self {
-        Self {
-            addresses: endpoint.addresses.clone(),
-            incarnation: endpoint.incarnation.clone(),
-            is_away: matches!(endpoint.condition, Condition::Away { .. }),
-        }
-    }
 }
 
 /// Counts a request as under way until it is dropped.
@@ -116,6 +117,13 @@ impl Shared {
         }
     }
 
+    /// Is it time to say again what is wrong with it? Whoever is told so says it.
+    pub(super) fn complains(&self, now: Millis, every: Duration) -> bool {
+        let last = self.complained.load(Ordering::Relaxed);
+        let due = last.checked_sub(1).is_none_or(|last| now.since(Millis(last)) >= every);
+        due && self.complained.compare_exchange(last, now.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     pub(super) fn unreachable_since(&self) -> Option<Millis> {
         self.unreachable.load(Ordering::Relaxed).checked_sub(1).map(Millis)
     }
@@ -127,6 +135,7 @@ impl Registry {
         let shared = || Shared {
             berth: Arc::clone(berth),
             unreachable: AtomicU64::new(0),
+            complained: AtomicU64::new(0),
             recovered: Notify::new(),
             queue: Queue::default(),
         };
@@ -161,6 +170,7 @@ impl Upstreams {
             registry,
             sessions,
             metrics,
+            connectors: RefCell::default(),
             bounds: Bounds { open: share(limits.upstream_connections), idle: share(limits.upstream_idle_connections) },
         }
     }
@@ -178,8 +188,10 @@ impl Upstreams {
             berth,
             counters: self.metrics.backend(backend.id()),
             changed: Notify::new(),
-            place: RefCell::new(Place::of(endpoint)),
+            place: RefCell::new(Place::of(backend, endpoint, &self.connectors.borrow(), &Rc::default())),
             idle: RefCell::default(),
+            multiplexed: RefCell::default(),
+            joining: RefCell::default(),
             open: Rc::default(),
             requests: Cell::new(0),
         });
@@ -188,13 +200,21 @@ impl Upstreams {
     }
 
     /// A snapshot has been put in force: whatever it does not know any more is let go, and connections to
-    /// addresses that an endpoint has no longer are closed.
-    pub(super) fn retain<'s>(&self, endpoint: impl Fn(&EndpointId) -> Option<&'s Endpoint>) {
+    /// addresses that an endpoint has no longer, or made in a way that holds no longer, are closed.
+    pub(super) fn retain<'s>(
+        &self,
+        connectors: &Arc<Connectors>,
+        endpoint: impl Fn(&EndpointId) -> Option<(&'s Backend, &'s Endpoint)>,
+    ) {
+        *self.connectors.borrow_mut() = Arc::clone(connectors);
         self.known.borrow_mut().retain(|id, upstream| {
-            let place = endpoint(id).map(Place::of).unwrap_or_default();
-            upstream.idle.borrow_mut().retain(|connection| place.addresses.contains(&connection.address()));
+            let found = endpoint(id);
+            let place = |(backend, endpoint)| Place::of(backend, endpoint, connectors, &upstream.transport());
+            let place = found.map(place).unwrap_or_default();
+            upstream.idle.borrow_mut().retain(|connection| connection.fits(&place));
+            upstream.multiplexed.borrow_mut().retain(|connection| connection.fits(&place));
             upstream.settle(place);
-            endpoint(id).is_some()
+            found.is_some()
         });
         self.turns
             .borrow_mut()
@@ -210,6 +230,7 @@ impl Upstreams {
                 .idle
                 .borrow_mut()
                 .retain_mut(|idle| now.since(idle.idle_since()) < limits.upstream_idle && idle.is_usable(&mut cx));
+            upstream.multiplexed.borrow_mut().retain(|connection| connection.is_kept(limits, now));
         }
     }
 
@@ -256,6 +277,25 @@ impl Upstream {
         None
     }
 
+    /// Do requests to it share connections?
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.place.borrow().transport.protocol.is_http2()
+    }
+
+    /// A share of a connection that has room. The first of them: those that are not needed grow old.
+    fn enter(&self) -> Option<Stream> {
+        self.multiplexed.borrow().iter().find_map(Multiplexed::enter)
+    }
+
+    /// Lets requests share this connection, unless the endpoint has gone somewhere else meanwhile.
+    fn share(&self, connection: &Rc<Multiplexed>) -> bool {
+        let fits = connection.fits(&self.place.borrow());
+        if fits {
+            self.multiplexed.borrow_mut().push(Rc::clone(connection));
+        }
+        fits
+    }
+
     /// Notes where the endpoint is now. If it is somewhere else, or back, then what was found out about where it was
     /// counts no longer: dials are given up, and it is reachable until proven otherwise.
     fn settle(&self, place: Place) {
@@ -266,10 +306,15 @@ impl Upstream {
         }
     }
 
+    /// How it is spoken to.
+    fn transport(&self) -> Rc<Transport> {
+        Rc::clone(&self.place.borrow().transport)
+    }
+
     /// Keeps a connection for the next request.
     fn keep(&self, connection: Box<Connection>, bound: usize) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < bound {
+        if idle.len() < bound && connection.fits(&self.place.borrow()) {
             idle.push(connection);
         }
     }

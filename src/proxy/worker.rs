@@ -155,7 +155,7 @@ impl Worker {
     }
 
     fn apply(&self, snapshot: Arc<Snapshot>) {
-        self.upstreams.retain(|id| snapshot.routes.endpoint(id));
+        self.upstreams.retain(&snapshot.connectors, |id| snapshot.routes.locate(id));
         *self.current.borrow_mut() = Some(Rc::new(InForce(snapshot)));
         self.republished.notify_waiters();
     }

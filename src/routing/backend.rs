@@ -10,6 +10,7 @@ use std::sync::Arc;
 use siphasher::sip::SipHasher13;
 
 use super::Millis;
+use super::protocol::Protocol;
 use super::session::{KeyId, KeyRing, Token};
 
 /// Names a backend: a Service port, or a group in the file.
@@ -78,6 +79,7 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
+    protocol: Protocol,
     endpoints: Box<[Endpoint]>,
     ready: Box<[u32]>,
     draining: Box<[u32]>,
@@ -195,6 +197,7 @@ impl Backend {
         }
         Ok(Self {
             id,
+            protocol: Protocol::default(),
             ready: with(|condition| matches!(condition, Condition::Ready)),
             draining: with(|condition| matches!(condition, Condition::Draining { .. })),
             endpoints,
@@ -202,10 +205,22 @@ impl Backend {
         })
     }
 
+    /// The same backend, whose endpoints are spoken to like this.
+    #[must_use]
+    pub fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> &BackendId {
         &self.id
+    }
+
+    /// How its endpoints are spoken to.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// All of them, whatever their condition.

@@ -156,8 +156,15 @@ impl Table {
     /// The endpoint of this identity, if some rule leads to it.
     #[must_use]
     pub fn endpoint(&self, id: &EndpointId) -> Option<&Endpoint> {
+        self.locate(id).map(|(_, endpoint)| endpoint)
+    }
+
+    /// The endpoint of this identity with its backend, if some rule leads to it.
+    #[must_use]
+    pub fn locate(&self, id: &EndpointId) -> Option<(&Backend, &Endpoint)> {
         let (backend, endpoint) = self.endpoints.get(id)?;
-        Some(&self.backends[*backend as usize].endpoints()[*endpoint as usize])
+        let backend = &*self.backends[*backend as usize];
+        Some((backend, &backend.endpoints()[*endpoint as usize]))
     }
 
     /// The session policies of all rules, some of them several times.

@@ -1,6 +1,8 @@
 //! The words that tests are written in.
 
 mod client;
+mod front;
+mod http2;
 mod origin;
 mod program;
 mod proxy;
@@ -9,9 +11,11 @@ mod tls;
 use std::time::Duration;
 
 pub(crate) use client::{Client, Response};
+pub(crate) use front::{Front, front};
+pub(crate) use http2::{Act, Http2Origin, Step, frame, http2_origin, raw_http2};
 pub(crate) use origin::{Behaviour, Origin, origin};
 pub(crate) use program::{Program, program, program_after};
-pub(crate) use proxy::{Proxy, admin_get, proxy};
+pub(crate) use proxy::{Builder, Proxy, admin_get, proxy};
 pub(crate) use tls::{Authority, Browser};
 
 /// Long enough for the slowest machine; nothing waits for so long when all is well.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::problem::{Place, Problem, Problems};
 use super::super::typed::{At, Keyed, Named, suggest};
 use super::super::{BackendSpec, EndpointSpec, scalar, schema};
-use super::parsed;
+use super::{parsed, upstream};
 use crate::routing::BackendId;
 
 /// The backends that rules can name.
@@ -20,10 +20,12 @@ struct Listed {
 pub(super) fn check(typed: &Named<Keyed<schema::Backend>>, problems: &mut Problems) -> Backends {
     let mut backends = Vec::new();
     for (name, backend) in &typed.0 {
-        let endpoints = backend.open(problems).map(|backend| endpoints(&backend.endpoints, name, problems));
+        let opened = backend.open(problems);
+        let endpoints = opened.map(|backend| endpoints(&backend.endpoints, name, problems)).unwrap_or_default();
+        let (protocol, tls) = opened.map(|backend| upstream::check(backend, problems)).unwrap_or_default();
         // What is wrong is kept under its name, so that those who use it are not reported as well.
         parsed(name, scalar::name, problems);
-        let spec = BackendSpec { id: BackendId::new(name.value.as_str()), endpoints: endpoints.unwrap_or_default() };
+        let spec = BackendSpec { id: BackendId::new(name.value.as_str()), protocol, tls, endpoints };
         backends.push(Listed { spec, place: name.place, used: false });
     }
     Backends(backends)
@@ -61,13 +63,14 @@ fn endpoint(typed: &schema::Endpoint, problems: &mut Problems) -> Option<(Endpoi
         }
     };
     let named = name.map(|name| parsed(name, scalar::name, problems));
+    let host = scalar::host(&address.value).map(Into::into);
     let address = parsed(address, scalar::endpoint_address, problems)?;
     // A name that is no name has been reported; the endpoint is left out, so that it is not taken for a bare address.
     let name = match named {
         None => None,
         Some(name) => Some(name?.into()),
     };
-    Some((EndpointSpec { name, address, drain }, place))
+    Some((EndpointSpec { name, address, host, drain }, place))
 }
 
 impl Backends {

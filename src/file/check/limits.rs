@@ -20,12 +20,14 @@ pub(super) fn check(typed: &Keyed<schema::Limits>, problems: &mut Problems) -> L
     times.duration(&typed.head, &mut limits.head);
     times.duration(&typed.connect, &mut limits.connect);
     times.duration(&typed.upstream_user_timeout, &mut limits.upstream_user_timeout);
+    times.duration(&typed.upstream_ping_timeout, &mut limits.upstream_ping_timeout);
     times.bounds = millis(10)..=hours(24);
     times.duration(&typed.idle, &mut limits.idle);
     times.duration(&typed.body, &mut limits.body);
     times.duration(&typed.response_head, &mut limits.response_head);
     times.duration(&typed.tunnel, &mut limits.tunnel);
     times.duration(&typed.upstream_idle, &mut limits.upstream_idle);
+    times.duration(&typed.upstream_ping, &mut limits.upstream_ping);
     // Zero: whoever sends SIGTERM does not wait.
     times.bounds = Duration::ZERO..=hours(24);
     times.duration(&typed.linger, &mut limits.linger);
@@ -55,6 +57,8 @@ fn counts(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) 
     counts.count(&typed.connections, &mut limits.connections);
     counts.count(&typed.requests, &mut limits.requests);
     counts.count(&typed.upstream_connections, &mut limits.upstream_connections);
+    counts.bounds = 1..=1000;
+    counts.count(&typed.upstream_streams, &mut limits.upstream_streams);
     counts.bounds = 1..=100_000_000;
     counts.count(&typed.sessions, &mut limits.sessions);
     // Zero: no connection is kept, no request waits.

@@ -40,6 +40,13 @@ pub struct Limits {
     /// An idle connection to an endpoint is closed after this time; it should be less than the endpoint's own limit.
     #[schemars(with = "Option<Duration>")]
     pub upstream_idle: Option<At<String>>,
+    /// A connection over HTTP/2 to an endpoint that is silent for this time, with requests under way, is asked whether it
+    /// is there (PING). Servers of gRPC break off when it is less than they allow, which is 5m unless they say otherwise.
+    #[schemars(with = "Option<Duration>")]
+    pub upstream_ping: Option<At<String>>,
+    /// Whoever does not answer that within this time is given up.
+    #[schemars(with = "Option<Duration>")]
+    pub upstream_ping_timeout: Option<At<String>>,
     /// When an endpoint's host swallows what is sent, its connections are given up after this time.
     #[schemars(with = "Option<Duration>")]
     pub upstream_user_timeout: Option<At<String>>,
@@ -71,6 +78,9 @@ pub struct Limits {
     /// Idle connections kept to one endpoint, in all.
     #[schemars(with = "Option<Count>")]
     pub upstream_idle_connections: Option<At<String>>,
+    /// Requests at a time on one connection over HTTP/2 to an endpoint; with more another connection is made.
+    #[schemars(with = "Option<Count>")]
+    pub upstream_streams: Option<At<String>>,
     /// Requests that wait for one endpoint at a time.
     #[schemars(with = "Option<Count>")]
     pub held_per_endpoint: Option<At<String>>,

@@ -14,7 +14,7 @@ use crate::routing::{BackendId, Outcome};
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 13] = [
+const COUNTERS: [Field; 14] = [
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
     ("moorline_client_connections_refused", "Connections turned away because too many were open", |w| {
         &w.connections_refused
@@ -28,6 +28,9 @@ const COUNTERS: [Field; 13] = [
     ("moorline_tls_handshake_failures", "TLS handshakes with clients that failed", |w| &w.tls_handshake_failures),
     ("moorline_upstream_connects", "Connections begun to endpoints", |w| &w.dials),
     ("moorline_upstream_connect_failures", "Connections to endpoints that could not be made", |w| &w.dial_failures),
+    ("moorline_upstream_tls_failures", "Connections to endpoints that failed over TLS, or by the protocol", |w| {
+        &w.upstream_tls_failures
+    }),
     ("moorline_upstream_reuses", "Requests sent over a kept connection", |w| &w.reused),
     ("moorline_upstream_retries", "Requests sent once more after a connection broke", |w| &w.retries),
     ("moorline_upstream_truncated_responses", "Responses that ended before they were complete", |w| &w.truncated),

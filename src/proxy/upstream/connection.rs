@@ -28,9 +28,11 @@ use super::super::guarded::Guarded;
 use super::super::retry;
 use super::super::watch::Watch;
 use super::super::wire::{Observer, Wire};
+use super::place::{Place, Transport};
+use super::socket::Socket;
 use crate::routing::Millis;
 
-type Driver = http1::Connection<TokioIo<Guarded<Wire<TcpStream, Rc<Shared>>, Responses>>, RequestBody>;
+type Driver = http1::Connection<TokioIo<Guarded<Wire<Socket, Rc<Shared>>, Responses>>, RequestBody>;
 
 /// A connection to an endpoint, with at most one request under way.
 #[derive(Debug)]
@@ -42,21 +44,21 @@ pub(crate) struct Connection {
     shared: Rc<Shared>,
     idle_since: Millis,
     is_fresh: bool,
-    _open: Open,
+    open: Open,
 }
 
 /// A connection that speaks another protocol now.
 #[derive(Debug)]
 pub(crate) struct Switched {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     /// What the endpoint has sent in it already.
     pub(crate) early: Bytes,
     pub(crate) _open: Open,
 }
 
-/// Counts an open connection until it is dropped.
+/// Counts an open connection until it is dropped, and knows how it was made.
 #[derive(Debug)]
-pub(crate) struct Open(Rc<Cell<usize>>);
+pub(crate) struct Open(Rc<Cell<usize>>, Rc<Transport>);
 
 /// Why a request got no response head.
 #[derive(Debug)]
@@ -70,6 +72,10 @@ pub(crate) enum SendError {
         /// Had the upstream begun to answer?
         answered: bool,
     },
+    /// The endpoint has refused it without looking at it: here is the request, whatever it is.
+    Unprocessed(Box<Request<RequestBody>>),
+    /// Its host is none that HTTP/2 could name.
+    NoAuthority,
     /// What came back breaks a rule.
     Refused(Rule),
     /// The time for it is over.
@@ -77,9 +83,13 @@ pub(crate) enum SendError {
 }
 
 impl Open {
-    pub(super) fn new(count: &Rc<Cell<usize>>) -> Self {
+    pub(super) fn new(count: &Rc<Cell<usize>>, transport: &Rc<Transport>) -> Self {
         count.set(count.get() + 1);
-        Self(Rc::clone(count))
+        Self(Rc::clone(count), Rc::clone(transport))
+    }
+
+    pub(super) fn transport(&self) -> &Rc<Transport> {
+        &self.1
     }
 }
 
@@ -95,7 +105,7 @@ impl Connection {
     /// # Errors
     /// hyper's handshake does nothing over HTTP/1 that could fail; its signature says it may.
     pub(super) async fn new(
-        stream: TcpStream,
+        stream: Socket,
         address: SocketAddr,
         head_size: usize,
         open: Open,
@@ -109,7 +119,7 @@ impl Connection {
             .handshake(TokioIo::new(Guarded::new(wire, guard)))
             .await?;
         let driver = Some(driver);
-        Ok(Self { sender, driver, address, shared, idle_since: Millis(0), is_fresh: true, _open: open })
+        Ok(Self { sender, driver, address, shared, idle_since: Millis(0), is_fresh: true, open })
     }
 
     /// Sends a request and waits for the head of its response; gives up when `watch` says that the time is over, or
@@ -176,7 +186,7 @@ impl Connection {
         let http1::Parts { io, read_buf, .. } = driver.into_parts();
         let (wire, kept) = io.into_inner().into_parts();
         let early = if kept.is_empty() { read_buf } else { [&read_buf[..], &kept].concat().into() };
-        Ok(Switched { stream: wire.into_inner(), early, _open: self._open })
+        Ok(Switched { stream: wire.into_inner(), early, _open: self.open })
     }
 
     /// Moves bytes. A response body that comes from here makes progress only while somebody calls this.
@@ -199,8 +209,9 @@ impl Connection {
         self.idle_since
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    /// Was it made to where the endpoint is, and in the way that it is spoken to now?
+    pub(super) fn fits(&self, place: &Place) -> bool {
+        place.addresses.contains(&self.address) && Rc::ptr_eq(self.open.transport(), &place.transport)
     }
 
     /// Has it had no request before the present one?
@@ -256,12 +267,12 @@ impl Shared {
     }
 }
 
-impl Observer<TcpStream> for Rc<Shared> {
+impl Observer<Socket> for Rc<Shared> {
     fn read(&self) {
         self.answered.set(true);
     }
 
-    fn writing(&self, stream: &TcpStream, bytes: &[u8]) {
+    fn writing(&self, stream: &Socket, bytes: &[u8]) {
         let mut head = self.head.borrow_mut();
         if head.is_empty() {
             head.extend_from_slice(bytes);
@@ -269,18 +280,18 @@ impl Observer<TcpStream> for Rc<Shared> {
         let patience = self.patience.get();
         if self.told.replace(patience) != patience {
             // Without it only the time limits of bodies and responses apply.
-            let _ = set_user_timeout(stream, patience);
+            let _ = set_user_timeout(stream.tcp(), patience);
         }
     }
 }
 
 #[cfg(target_os = "linux")]
-fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> std::io::Result<()> {
+pub(super) fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> std::io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
 }
 
 /// Other systems have no such option.
 #[cfg(not(target_os = "linux"))]
-fn set_user_timeout(_: &TcpStream, _: Duration) -> std::io::Result<()> {
+pub(super) fn set_user_timeout(_: &TcpStream, _: Duration) -> std::io::Result<()> {
     Ok(())
 }

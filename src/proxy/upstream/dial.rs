@@ -1,17 +1,22 @@
 //! Connecting to an endpoint.
 //!
-//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a second, and
-//! ends at once when the snapshot says that the endpoint has gone. What is sent has a time-out too: see
-//! `Connection::send`.
+//! A dead pod's address does not refuse, it swallows: a dial to it would hang for minutes. So a dial has a second, in
+//! which TLS is agreed upon too, and ends at once when the snapshot says that the endpoint has gone. What is sent has a
+//! time-out too: see `Connection::send`.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
+use super::super::metrics::WorkerMetrics;
 use super::connection::{Connection, Open};
+use super::http2::Multiplexed;
+use super::place::Transport;
+use super::socket::Socket;
+use super::tls::{self, Unfit};
 use super::{Upstream, Upstreams};
 use crate::descriptors;
 use crate::limits::Limits;
@@ -31,6 +36,9 @@ pub(crate) enum DialError {
     /// It was accepted, and closed before it took a request.
     #[error("the connection was closed before it took a request")]
     Closed,
+    /// The endpoint is there, and is not spoken to as it should be.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// The system says no.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -49,44 +57,96 @@ pub(crate) async fn dial(
     if upstream.is_full(upstreams) {
         return Err(DialError::Full);
     }
+    let transport = upstream.transport();
     // Counted from now on: dials under way are connections too.
-    let open = Open::new(&upstream.open);
-    let (stream, address) = tokio::select! {
-        connected = connect_any(addresses, limits) => connected?,
+    let open = Open::new(&upstream.open, &transport);
+    let connect = async |address| Ok((connect(address, &transport).await?, address));
+    let (socket, address) = tokio::select! {
+        connected = first_of(addresses, limits, connect) => connected?,
         () = upstream.changed.notified() => return Err(DialError::Gone),
     };
-    Ok(Box::new(Connection::new(stream, address, limits.head_size, open).await?))
+    Ok(Box::new(Connection::new(socket, address, limits.head_size, open).await?))
 }
 
-/// Can a connection be made?
-pub(crate) async fn probe(addresses: &[SocketAddr], limits: &Limits) -> bool {
-    connect_any(addresses, limits).await.is_ok()
+/// A fresh connection over HTTP/2 to the first of the addresses that answers.
+pub(super) async fn dial_http2(
+    upstream: &Upstream,
+    addresses: &[SocketAddr],
+    limits: &Limits,
+) -> Result<Multiplexed, DialError> {
+    let transport = upstream.transport();
+    let connect = async |address| {
+        let open = Open::new(&upstream.open, &transport);
+        Multiplexed::new(connect(address, &transport).await?, address, limits, open).await
+    };
+    tokio::select! {
+        connected = first_of(addresses, limits, connect) => connected,
+        () = upstream.changed.notified() => Err(DialError::Gone),
+    }
 }
 
-async fn connect_any(addresses: &[SocketAddr], limits: &Limits) -> Result<(TcpStream, SocketAddr), DialError> {
+/// Can a connection be made? One to whoever is not what it should be counts: waiting mends nothing there.
+pub(crate) async fn probe(upstream: &Upstream, addresses: &[SocketAddr], limits: &Limits) -> bool {
+    let transport = upstream.transport();
+    let probed = if transport.protocol.is_http2() {
+        dial_http2(upstream, addresses, limits).await.map(drop)
+    } else {
+        first_of(addresses, limits, async |address| connect(address, &transport).await.map(drop)).await
+    };
+    matches!(probed, Ok(()) | Err(DialError::Unfit(_)))
+}
+
+/// Counts a dial that came to nothing.
+pub(crate) fn count_failure(metrics: &WorkerMetrics, error: &DialError) {
+    match error {
+        DialError::Full | DialError::Gone => {}
+        DialError::Unfit(_) => {
+            metrics.dial_failures.inc();
+            metrics.upstream_tls_failures.inc();
+        }
+        _ => metrics.dial_failures.inc(),
+    }
+}
+
+async fn first_of<T>(
+    addresses: &[SocketAddr],
+    limits: &Limits,
+    connect: impl AsyncFn(SocketAddr) -> Result<T, DialError>,
+) -> Result<T, DialError> {
     let mut last = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
         match timeout(limits.connect, connect(*address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok((stream, *address));
-            }
+            Ok(Ok(connected)) => return Ok(connected),
             // The endpoint has no part in it, and another address would not help.
-            Ok(Err(error)) if descriptors::is_exhausted(&error) => {
+            Ok(Err(DialError::Io(error))) if descriptors::is_exhausted(&error) => {
                 tracing::debug!(%error, %address, "no socket for a connection to an endpoint");
                 return Err(DialError::Full);
             }
-            Ok(Err(error)) => last = error.into(),
+            Ok(Err(error)) => last = error,
             Err(_) => last = DialError::Timeout(limits.connect),
         }
     }
     Err(last)
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(address: SocketAddr, transport: &Transport) -> Result<Socket, DialError> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if descriptors::is_reserved(&socket) {
-        return Err(descriptors::exhausted());
+        return Err(descriptors::exhausted().into());
     }
-    socket.connect(address).await
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    if !transport.protocol.is_tls() {
+        return Ok(Socket::Plain(stream));
+    }
+    let Some(secure) = &transport.secure else { return Err(DialError::Unfit(Unfit::Unknown)) };
+    // Boxed: a handshake is large, and most dials have none.
+    let stream = Box::pin(secure.connect(stream, address)).await.map_err(|error| {
+        // What is no fault of TLS is the network's: nobody is there, or breaks off.
+        Unfit::from_handshake(&error).map_or(DialError::Io(error), DialError::Unfit)
+    })?;
+    if transport.protocol.is_http2() && !tls::agreed_on_http2(&stream) {
+        return Err(DialError::Unfit(Unfit::NoAlpn));
+    }
+    Ok(Socket::Tls(Box::new(stream)))
 }

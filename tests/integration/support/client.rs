@@ -171,6 +171,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         bytes
     }
 
+    /// Reads until these bytes have come; those before them are skipped.
+    pub(crate) async fn reads(&mut self, wanted: &str) {
+        loop {
+            if let Some(at) = find(&self.rest, wanted.as_bytes()) {
+                self.rest.drain(..at + wanted.len());
+                return;
+            }
+            assert!(self.read().await > 0, "{wanted:?} never comes: {:?}", String::from_utf8_lossy(&self.rest));
+        }
+    }
+
     /// Is the connection at its end?
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.rest.is_empty() && self.read().await == 0

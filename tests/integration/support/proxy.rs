@@ -18,6 +18,7 @@ use super::{Client, Origin, PATIENCE, Program, program_after};
 pub(crate) struct Builder {
     endpoints: Vec<String>,
     session: Option<String>,
+    backend: String,
     limits: String,
     listener: String,
     tls: Option<String>,
@@ -71,6 +72,17 @@ impl Builder {
         self
     }
 
+    /// An endpoint as it stands in the file, in YAML's flow style.
+    pub(crate) fn described(mut self, endpoint: &str) -> Self {
+        self.endpoints.push(endpoint.to_owned());
+        self
+    }
+
+    /// How the endpoints are spoken to: more fields of the backend, in YAML's flow style.
+    pub(crate) fn speaking(self, fields: &str) -> Self {
+        Self { backend: format!(", {fields}"), ..self }
+    }
+
     /// Fields of the session policy, in YAML's flow style.
     pub(crate) fn session(self, fields: &str) -> Self {
         Self { session: Some(fields.to_owned()), ..self }
@@ -114,12 +126,13 @@ impl Builder {
         format!(
             "listeners: [{{ address: '127.0.0.1:0'{} }}, {}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: {}\n\
              access_log: {{ format: json }}\nlimits: {{ {} }}\n\
-             backends:\n  posts: {{ endpoints: [{}] }}\nroutes:\n{}  - rules: [{{ backend: posts{session} }}]\n",
+             backends:\n  posts: {{ endpoints: [{}]{} }}\nroutes:\n{}  - rules: [{{ backend: posts{session} }}]\n",
             self.listener,
             tls.unwrap_or_default(),
             self.workers.unwrap_or(2),
             self.limits,
             self.endpoints.join(", "),
+            self.backend,
             self.extra,
         )
     }

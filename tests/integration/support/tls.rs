@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -27,10 +28,15 @@ pub(crate) struct Authority {
 #[derive(Clone)]
 pub(crate) struct Browser(Arc<ClientConfig>);
 
+static AUTHORITIES: AtomicUsize = AtomicUsize::new(0);
+
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Two authorities of one name would be one whose signatures are wrong.
+        let number = AUTHORITIES.fetch_add(1, Ordering::Relaxed);
+        params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer, folder: tempfile::tempdir().unwrap() }
     }
@@ -54,6 +60,33 @@ impl Authority {
         let certificate = CertificateParams::new(hosts).unwrap().signed_by(&key, &self.issuer).unwrap();
         let pem = pem("CERTIFICATE", certificate.der());
         (certificate.der().clone(), pem, self::pem("PRIVATE KEY", key.serialized_der()))
+    }
+
+    /// A certificate for these hosts in PEM, and its key; its time was over yesterday.
+    pub(crate) fn expired(&self, hosts: &[&str]) -> (String, String) {
+        let mut params = self.params(hosts);
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2020, 2, 1));
+        self.sign(&params)
+    }
+
+    /// A certificate for these hosts in PEM, and its key.
+    pub(crate) fn pair(&self, hosts: &[&str]) -> (String, String) {
+        self.sign(&self.params(hosts))
+    }
+
+    /// Its own certificate in PEM.
+    pub(crate) fn pem(&self) -> String {
+        pem("CERTIFICATE", self.issuer.der())
+    }
+
+    fn params(&self, hosts: &[&str]) -> CertificateParams {
+        CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn sign(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.clone().signed_by(&key, &self.issuer).unwrap();
+        (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", key.serialized_der()))
     }
 
     /// Puts a file in the place of another, as whoever renews certificates does.
