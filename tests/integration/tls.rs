@@ -66,6 +66,9 @@ async fn versions_and_protocols_are_agreed_upon() {
         [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
     {
         let browser = authority.browser_with(&[version], &["h2", "http/1.1"]);
+        let client = browser.connect(proxy.tls(), "a.example").await;
+        assert_eq!(client.tls().alpn_protocol(), Some(&b"h2"[..]));
+        let browser = authority.browser_with(&[version], &["http/1.1"]);
         let mut client = browser.connect(proxy.tls(), "a.example").await;
         assert_eq!(client.tls().protocol_version(), Some(expected));
         assert_eq!(client.tls().alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -73,7 +76,7 @@ async fn versions_and_protocols_are_agreed_upon() {
     }
     let other = authority.browser_with(rustls::ALL_VERSIONS, &["gopher"]);
     assert!(other.try_connect(proxy.tls(), "a.example").await.is_err(), "nothing in common");
-    assert_eq!(proxy.metric("moorline_tls_handshakes_total ").await, Some(2.0));
+    assert_eq!(proxy.metric("moorline_tls_handshakes_total ").await, Some(4.0));
     proxy.reaches("moorline_tls_handshake_failures_total ", 1.0).await;
 }
 
