@@ -75,6 +75,7 @@ fn limits() -> String {
         head_size: scalar::show_size,
         target_size: scalar::show_size,
         streams: |number: usize| number.to_string(),
+        http2_frames: |number: usize| number.to_string(),
         connections: |number: usize| number.to_string(),
         upstream_connections: |number: usize| number.to_string(),
         upstream_idle_connections: |number: usize| number.to_string(),

@@ -52,6 +52,9 @@ fn counts(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) 
     counts.count(&typed.streams, &mut limits.streams);
     counts.count(&typed.connections, &mut limits.connections);
     counts.count(&typed.upstream_connections, &mut limits.upstream_connections);
+    // Fewer, and a browser's usual ones would be too many.
+    counts.bounds = 100..=1_000_000;
+    counts.count(&typed.http2_frames, &mut limits.http2_frames);
     counts.bounds = 1..=100_000_000;
     counts.count(&typed.sessions, &mut limits.sessions);
     // Zero: no connection is kept, no request waits.
