@@ -46,6 +46,9 @@ pub struct Limits {
     pub target_size: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub streams: usize,
+    /// HTTP/2 frames that bring no request forward, on top of what answers and time make up for; more end the
+    /// connection: several times what a browser sends around all the requests that it may make at a time.
+    pub http2_frames: usize,
     /// Client connections at a time, in all; what comes on top is answered with 503. It is less if there are not two
     /// descriptors for each.
     pub connections: usize,
@@ -90,6 +93,7 @@ impl Default for Limits {
             head_size: 64 * 1024,
             target_size: 16 * 1024,
             streams: 128,
+            http2_frames: 800,
             connections: 20_000,
             requests: 20_000,
             upstream_connections: 1024,

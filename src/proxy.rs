@@ -13,6 +13,7 @@ mod connection;
 mod error;
 mod exchange;
 mod forward;
+mod frames;
 mod grpc;
 mod guard;
 mod guarded;

@@ -54,8 +54,6 @@ pub(super) async fn serve_tls(
     let is_http2 = secured.is_http2();
     let client = Client::new(Rc::clone(&worker), peer, trust, Some(secured));
     if is_http2 {
-        let first_byte = worker.coarse().plus(worker.limits.first_byte);
-        watch.enter(Phase::Preface, first_byte);
         let progress = Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) };
         return Box::pin(http2::serve(client, watch, Wire::new(Linger::new(stream), progress))).await;
     }
@@ -73,7 +71,7 @@ async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + Asy
         prior_knowledge: !client.is_secured(),
     };
     let guard = Rc::new(RefCell::new(RequestGuard::new(bounds)));
-    let lane = Lane::new(client, Rc::clone(&watch), Some(Rc::clone(&guard)), None);
+    let lane = Lane::new(client, Rc::clone(&watch), Some(Rc::clone(&guard)));
     let mut socket = Guarded::new(Wire::new(Linger::new(stream), progress), Rc::clone(&guard));
     let ended = http1(&lane, &guard, &mut socket).await;
     lane.count_untold();
@@ -144,7 +142,6 @@ impl<S> Observer<S> for Progress {
         let (limits, now) = (&self.worker.limits, self.worker.coarse());
         match self.watch.phase() {
             Phase::FirstByte | Phase::Idle => self.watch.enter(Phase::Head, now.plus(limits.head)),
-            Phase::Preface => self.watch.enter(Phase::Resting, now.plus(limits.idle)),
             _ => {}
         }
     }
@@ -153,7 +150,6 @@ impl<S> Observer<S> for Progress {
         let (limits, now) = (&self.worker.limits, self.worker.coarse());
         match self.watch.phase() {
             Phase::Download | Phase::Flushing => self.watch.extend(now.plus(limits.body)),
-            Phase::Resting => self.watch.extend(now.plus(limits.idle)),
             _ => {}
         }
     }

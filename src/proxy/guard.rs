@@ -42,9 +42,6 @@ pub(super) use self::rules::Rule;
 pub(super) use self::side::Side;
 pub(super) use self::stream::{Guard, Place, Refusal};
 
-/// How many rules there are, for whoever counts by them.
-pub(super) const RULES: usize = Rule::ALL.len();
-
 /// Follows the requests of a client.
 pub(super) type RequestGuard = Guard<Requests>;
 

@@ -9,7 +9,7 @@
 //! Interim responses are not sent, not even `100 Continue`: hyper has no way to. Clients that expect it go on after a
 //! moment (RFC 9110 §10.1.1).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -26,6 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::body::ResponseBody;
 use super::client::Client;
 use super::forward;
+use super::frames::{Bounds, Flood, Follower, Guarded, Warden};
 use super::lane::Lane;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
@@ -35,38 +36,82 @@ use crate::routing::Millis;
 /// Serves a connection whose client speaks HTTP/2, preface included.
 pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
     let worker = Rc::clone(&client.worker);
-    let address = client.address;
-    let streams = Rc::new(Streams {
-        watch: Rc::clone(&watch),
-        worker,
-        open: Cell::new(0),
-        closing: Cell::new(false),
-        next: RefCell::default(),
-    });
+    let limits = &worker.limits;
+    let bounds = Bounds { frames: limits.http2_frames, head_size: limits.head_size, streams: limits.streams };
+    let stream = Guarded::new(stream, bounds, Rc::clone(&worker));
+    let mut state = State { follower: stream.follower(), watch, told: None };
+    let exec = Executor::default();
     let service = {
-        let streams = Rc::clone(&streams);
-        service_fn(move |request| streams.handle(&client, request))
+        let exec = exec.clone();
+        service_fn(move |request| exec.handle(&client, request))
     };
-    if watch.phase() != Phase::Preface {
-        streams.rest();
-    }
-    let exec = Executor(Rc::clone(&streams));
-    let mut http = pin!(builder(exec, &streams.worker.limits).serve_connection(TokioIo::new(stream), service));
+    let mut http = pin!(builder(exec, limits).serve_connection(TokioIo::new(stream), service));
     let ended = poll_fn(|cx| {
-        watch.register(cx);
-        if watch.is_expired() && watch.phase() != Phase::Resting {
-            return Poll::Ready(Ok(()));
+        state.watch.register(cx);
+        match state.next(&worker) {
+            Next::Go => {}
+            Next::Tell => http.as_mut().graceful_shutdown(),
+            Next::End => return Poll::Ready(Ok(())),
         }
-        let is_over = watch.is_expired() || watch.is_closing() || streams.worker.is_leaving();
-        if is_over && !streams.closing.get() {
-            streams.closing.set(true);
-            http.as_mut().graceful_shutdown();
-            streams.rest();
-        }
-        http.as_mut().poll(cx)
+        let polled = http.as_mut().poll(cx);
+        state.note(&worker);
+        polled
     });
     if let Err(error) = ended.await {
-        tracing::debug!(%error, peer = %address, "connection ended");
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// How far a connection has come.
+struct State {
+    follower: Follower,
+    watch: Rc<Watch>,
+    /// When the client was told to come no more.
+    told: Option<Millis>,
+}
+
+/// What is to be done with a connection.
+enum Next {
+    Go,
+    /// Tell the client to come no more.
+    Tell,
+    End,
+}
+
+impl State {
+    fn next(&mut self, worker: &Worker) -> Next {
+        if self.watch.is_expired() && self.watch.phase() != Phase::Resting {
+            return Next::End;
+        }
+        let is_over = self.watch.is_expired() || self.watch.is_closing() || worker.is_leaving();
+        if !is_over || self.told.is_some() {
+            return Next::Go;
+        }
+        self.told = Some(worker.coarse());
+        Next::Tell
+    }
+
+    /// Notes what is waited for now, and until when. Nothing changes but while the connection is polled.
+    fn note(&self, worker: &Worker) {
+        let limits = &worker.limits;
+        let (phase, until) = match (self.follower.unfinished_since(), self.follower.idle_since(), self.told) {
+            (Some(since), _, _) => (Phase::Head, since.plus(limits.head)),
+            (None, Some(since), Some(told)) => (Phase::Closing, since.max(told).plus(limits.linger)),
+            (None, Some(since), None) => (Phase::Resting, since.plus(limits.idle)),
+            (None, None, _) => (Phase::Routing, Millis(u64::MAX)),
+        };
+        self.watch.enter(phase, until);
+    }
+}
+
+impl Warden for Rc<Worker> {
+    fn now(&self) -> Millis {
+        self.coarse()
+    }
+
+    fn flooded(&self, flood: Flood) {
+        self.metrics.floods.count(flood);
+        tracing::debug!(flood = flood.name(), "connection ended: {flood}");
     }
 }
 
@@ -93,68 +138,29 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// So much of one response waits for its client, besides the piece that comes on top.
 const SEND_BUFFER: usize = 16 * 1024;
 
-/// What the streams of a connection have in common.
-#[derive(Debug)]
-struct Streams {
-    /// Of the connection as a whole: has it anything to do?
-    watch: Rc<Watch>,
-    worker: Rc<Worker>,
-    open: Cell<usize>,
-    /// Has the client been told to come no more?
-    closing: Cell<bool>,
+/// Runs what hyper spawns, on this thread and under the watch of its lane.
+#[derive(Clone, Debug, Default)]
+struct Executor {
     /// The watch of the stream that is about to be spawned.
-    next: RefCell<Option<Rc<Watch>>>,
+    next: Rc<RefCell<Option<Rc<Watch>>>>,
 }
 
-impl Streams {
+impl Executor {
     fn handle(
-        self: &Rc<Self>,
+        &self,
         client: &Rc<Client>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-        let watch = self.worker.watches.add(&self.worker.limits, self.worker.coarse());
+        let worker = &client.worker;
+        let watch = worker.watches.add(&worker.limits, worker.coarse());
         *self.next.borrow_mut() = Some(Rc::clone(&watch));
-        let lane = Lane::new(Rc::clone(client), watch, None, Some(Stream::open(self)));
-        forward::handle(lane, request)
-    }
-
-    /// Nothing is under way: another request comes within its time, or none does.
-    fn rest(&self) {
-        if self.open.get() == 0 && self.watch.phase() != Phase::Closing {
-            let limits = &self.worker.limits;
-            let (phase, patience) =
-                if self.closing.get() { (Phase::Closing, limits.linger) } else { (Phase::Resting, limits.idle) };
-            self.watch.enter(phase, self.worker.coarse().plus(patience));
-        }
+        forward::handle(Lane::new(Rc::clone(client), watch, None), request)
     }
 }
-
-/// A stream counts as open until this is dropped.
-#[derive(Debug)]
-pub(super) struct Stream(Rc<Streams>);
-
-impl Stream {
-    fn open(streams: &Rc<Streams>) -> Self {
-        streams.open.set(streams.open.get() + 1);
-        streams.watch.enter(Phase::Routing, Millis(u64::MAX));
-        Self(Rc::clone(streams))
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.rest();
-    }
-}
-
-/// Runs what hyper spawns, on this thread and under a watch.
-#[derive(Clone, Debug)]
-struct Executor(Rc<Streams>);
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for Executor {
     fn execute(&self, future: F) {
-        match self.0.next.borrow_mut().take() {
+        match self.next.borrow_mut().take() {
             Some(watch) => drop(tokio::task::spawn_local(limited(future, watch))),
             // The sending half of a tunnel, which ends with its other half.
             None => drop(tokio::task::spawn_local(async move { drop(future.await) })),

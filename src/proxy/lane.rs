@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::client::Client;
 use super::guard::{Place, Refusal, RequestGuard, Rule};
-use super::http2::Stream;
 use super::tunnel::Tunnel;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
@@ -26,17 +25,10 @@ pub(crate) struct Lane {
     told: Cell<bool>,
     /// What the connection becomes once the present request has been answered with 101.
     tunnel: RefCell<Option<Box<Tunnel>>>,
-    /// It counts as a stream of its connection, if it is one.
-    _stream: Option<Stream>,
 }
 
 impl Lane {
-    pub(super) fn new(
-        client: Rc<Client>,
-        watch: Rc<Watch>,
-        guard: Option<Rc<RefCell<RequestGuard>>>,
-        stream: Option<Stream>,
-    ) -> Rc<Self> {
+    pub(super) fn new(client: Rc<Client>, watch: Rc<Watch>, guard: Option<Rc<RefCell<RequestGuard>>>) -> Rc<Self> {
         Rc::new(Self {
             client,
             watch,
@@ -45,7 +37,6 @@ impl Lane {
             requests: Cell::new(0),
             told: Cell::new(false),
             tunnel: RefCell::default(),
-            _stream: stream,
         })
     }
 

@@ -5,13 +5,15 @@
 mod scrape;
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-use super::guard::{RULES, Rule};
+use super::frames::Flood;
+use super::guard::Rule;
 use super::held::Held;
 use super::upstream::Registry;
 use crate::routing::{BackendId, Outcome};
@@ -47,7 +49,9 @@ pub(super) struct WorkerMetrics {
     /// Requests that were one too many.
     pub(super) requests_refused: Counter,
     /// What clients have sent and nobody has seen, by the rule that it breaks.
-    pub(super) refusals: Refusals,
+    pub(super) refusals: Tally<Rule>,
+    /// HTTP/2 connections that were ended for their frames, by what there was too much of.
+    pub(super) floods: Tally<Flood>,
     pub(super) tls_handshakes: Counter,
     pub(super) tls_handshake_failures: Counter,
     pub(super) dials: Counter,
@@ -63,9 +67,18 @@ pub(super) struct WorkerMetrics {
     backends: Mutex<HashMap<BackendId, Arc<BackendCounters>>>,
 }
 
-/// One counter for each rule.
+/// One of a closed set of things that are counted by name.
+pub(super) trait Kind: Copy + 'static {
+    /// All of them, in the order of their index.
+    const ALL: &[Self];
+    fn index(self) -> usize;
+    /// The label.
+    fn name(self) -> &'static str;
+}
+
+/// One counter for each kind.
 #[derive(Debug)]
-pub(super) struct Refusals([Counter; RULES]);
+pub(super) struct Tally<K>(Box<[Counter]>, PhantomData<K>);
 
 /// What was decided for the sessions of a backend.
 #[derive(Debug, Default)]
@@ -102,19 +115,43 @@ impl Counter {
     }
 }
 
-impl Refusals {
-    pub(super) fn count(&self, rule: Rule) {
-        self.0[rule as usize].inc();
+impl<K: Kind> Tally<K> {
+    pub(super) fn count(&self, kind: K) {
+        self.0[kind.index()].inc();
     }
 
-    fn get(&self, rule: Rule) -> u64 {
-        self.0[rule as usize].get()
+    fn get(&self, kind: K) -> u64 {
+        self.0[kind.index()].get()
     }
 }
 
-impl Default for Refusals {
+impl<K: Kind> Default for Tally<K> {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Counter::default()))
+        Self(K::ALL.iter().map(|_| Counter::default()).collect(), PhantomData)
+    }
+}
+
+impl Kind for Rule {
+    const ALL: &[Self] = Self::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Kind for Flood {
+    const ALL: &[Self] = Self::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn name(self) -> &'static str {
+        self.name()
     }
 }
 
@@ -174,12 +211,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_and_rules_index_their_counters_in_the_order_of_all() {
+    fn everything_that_is_counted_by_name_indexes_its_counters_in_the_order_of_all() {
         for (at, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, at);
         }
-        for (at, rule) in Rule::ALL.iter().enumerate() {
-            assert_eq!(*rule as usize, at);
-        }
+        let in_order = |indices: Vec<usize>| assert!(indices.iter().enumerate().all(|(at, index)| *index == at));
+        in_order(Rule::ALL.iter().map(|rule| rule.index()).collect());
+        in_order(Flood::ALL.iter().map(|flood| flood.index()).collect());
     }
 }

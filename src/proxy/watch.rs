@@ -40,8 +40,6 @@ pub(super) enum Phase {
     Download,
     /// The response has been handed on whole, and not yet written.
     Flushing,
-    /// HTTP/2 has been agreed upon, and the client has not begun with it.
-    Preface,
     /// The connection speaks HTTP/2, and no request is under way.
     Resting,
     /// Another protocol is spoken.

@@ -1,6 +1,7 @@
 //! The words that tests are written in.
 
 mod client;
+pub(crate) mod frames;
 mod front;
 mod http2;
 mod origin;

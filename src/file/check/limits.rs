@@ -59,6 +59,9 @@ fn counts(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) 
     counts.count(&typed.upstream_connections, &mut limits.upstream_connections);
     counts.bounds = 1..=1000;
     counts.count(&typed.upstream_streams, &mut limits.upstream_streams);
+    // Fewer, and a browser's usual ones would be too many.
+    counts.bounds = 100..=1_000_000;
+    counts.count(&typed.http2_frames, &mut limits.http2_frames);
     counts.bounds = 1..=100_000_000;
     counts.count(&typed.sessions, &mut limits.sessions);
     // Zero: no connection is kept, no request waits.

@@ -65,6 +65,9 @@ pub struct Limits {
     /// Requests at a time on one HTTP/2 connection.
     #[schemars(with = "Option<Count>")]
     pub streams: Option<At<String>>,
+    /// HTTP/2 frames that bring no request forward, on top of what answers and time make up for; more end the connection.
+    #[schemars(with = "Option<Count>")]
+    pub http2_frames: Option<At<String>>,
     /// Client connections at a time, in all; what comes on top is answered with 503. Less, if there are not two file
     /// descriptors for each.
     #[schemars(with = "Option<Count>")]

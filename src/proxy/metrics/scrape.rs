@@ -7,8 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType::{Counter as Total, Gauge, Histogram};
 
-use super::{BOUNDS, Counter, Durations, Metrics, WorkerMetrics, lock};
-use crate::proxy::guard::Rule;
+use super::{BOUNDS, Counter, Durations, Kind, Metrics, Tally, WorkerMetrics, lock};
 use crate::routing::{BackendId, Outcome};
 
 /// Name, help text and place of a counter.
@@ -61,7 +60,10 @@ impl Collector for Metrics {
             let labels = [("backend", berth.backend.as_str()), ("endpoint", &*berth.name)];
             family.encode_family(&labels)?.encode_gauge(&u64::from(!reachable))?;
         }
-        self.refusals(&mut encoder)?;
+        let refusals = ("moorline_refusals", "rule", "What was refused on the bytes, by the rule that it broke");
+        self.tally(&mut encoder, refusals, |worker| &worker.refusals)?;
+        let floods = ("moorline_http2_floods", "flood", "Connections ended for frames of no use, by what was too much");
+        self.tally(&mut encoder, floods, |worker| &worker.floods)?;
         self.decisions(&mut encoder)?;
         self.durations(&mut encoder)
     }
@@ -73,14 +75,18 @@ impl Metrics {
         lock(&self.workers).iter().map(|worker| place(worker).get()).fold(0, u64::wrapping_add)
     }
 
-    /// Rules that nobody has broken yet are left out.
-    fn refusals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "What was refused on the bytes, by the rule that it broke";
-        let mut family = encoder.encode_descriptor("moorline_refusals", help, None, Total)?;
-        for rule in Rule::ALL {
-            let sum: u64 = lock(&self.workers).iter().map(|worker| worker.refusals.get(*rule)).sum();
+    /// Kinds of which nothing has been counted yet are left out.
+    fn tally<K: Kind>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, label, help): (&str, &str, &str),
+        place: fn(&WorkerMetrics) -> &Tally<K>,
+    ) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(name, help, None, Total)?;
+        for kind in K::ALL {
+            let sum: u64 = lock(&self.workers).iter().map(|worker| place(worker).get(*kind)).sum();
             if sum > 0 {
-                let labels = [("rule", rule.name())];
+                let labels = [(label, kind.name())];
                 family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&sum, None)?;
             }
         }

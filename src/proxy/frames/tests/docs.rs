@@ -1,0 +1,58 @@
+//! `docs/floods.md` is what the code says.
+
+use std::fmt::Write;
+
+use super::super::budget::{ACKNOWLEDGED, PER_ANSWER, PER_SECOND, PINGS};
+use super::*;
+
+fn document() -> String {
+    let kib = ACKNOWLEDGED / 1024;
+    let mut text = format!(
+        "# Floods
+
+**Not in force yet**: the guard that knows these floods is built and tested by itself; HTTP/2 is not served so far.
+
+An HTTP/2 connection has a budget for frames that bring no request forward: `http2_frames` of the [limits](file.md#limits).
+When a frame costs more than is left, the connection ends with GOAWAY (ENHANCE_YOUR_CALM), which names the flood in its
+debug data. The names do not change.
+
+What is earned back, up to `http2_frames`: {PER_ANSWER} by each answer that comes to its end, {PER_SECOND} by each second. HEADERS that
+open a stream are free, and so is DATA that has a byte or ends its stream. One PING is free for each HEADERS and DATA
+frame that we have sent (up to {PINGS} that have not been made use of), and two WINDOW_UPDATEs for each DATA frame and for each
+{kib} KiB of it.
+
+Written by `UPDATE_DOCS=1 cargo test --lib proxy::frames`.
+
+| flood | costs | what is counted |
+|---|---|---|
+"
+    );
+    for flood in Flood::ALL {
+        let (name, cost, detail) = (flood.name(), flood.cost(), flood.detail());
+        let cost = if cost == 0 { "–".to_owned() } else { cost.to_string() };
+        writeln!(text, "| `{name}` | {cost} | {detail} |").expect("a string takes everything");
+    }
+    text
+}
+
+#[test]
+fn the_table_of_floods_is_that_of_the_code() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/floods.md");
+    let expected = document();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &expected).expect("a writable docs/");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "docs/floods.md is not what the code says: UPDATE_DOCS=1 cargo test --lib writes it");
+}
+
+#[test]
+fn names_are_unique_and_the_client_is_told_them() {
+    let mut names: Vec<_> = Flood::ALL.iter().map(|flood| flood.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Flood::ALL.len());
+    for flood in Flood::ALL {
+        assert!(flood.to_string().ends_with(flood.name()), "{flood}");
+    }
+}
