@@ -41,6 +41,7 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
         worker,
         open: Cell::new(0),
         closing: Cell::new(false),
+        has_begun: Cell::new(false),
         next: RefCell::default(),
     });
     let service = {
@@ -57,7 +58,7 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
         if watch.is_expired() && watch.phase() != Phase::Resting {
             return Poll::Ready(Ok(()));
         }
-        let is_over = watch.is_expired() || watch.is_closing() || streams.worker.is_leaving();
+        let is_over = watch.is_expired() || watch.is_closing() || streams.is_leaving();
         if is_over && !streams.closing.get() {
             streams.closing.set(true);
             http.as_mut().graceful_shutdown();
@@ -102,11 +103,19 @@ struct Streams {
     open: Cell<usize>,
     /// Has the client been told to come no more?
     closing: Cell<bool>,
+    /// Has there been a request?
+    has_begun: Cell<bool>,
     /// The watch of the stream that is about to be spawned.
     next: RefCell<Option<Rc<Watch>>>,
 }
 
 impl Streams {
+    /// Should the client go elsewhere? Not before its first request, for which elsewhere may be here again: it would make one
+    /// connection after the other.
+    fn is_leaving(&self) -> bool {
+        self.worker.is_leaving() && self.has_begun.get()
+    }
+
     fn handle(
         self: &Rc<Self>,
         client: &Rc<Client>,
@@ -114,6 +123,7 @@ impl Streams {
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
         let watch = self.worker.watches.add(&self.worker.limits, self.worker.coarse());
         *self.next.borrow_mut() = Some(Rc::clone(&watch));
+        self.has_begun.set(true);
         let lane = Lane::new(Rc::clone(client), watch, None, Some(Stream::open(self)));
         forward::handle(lane, request)
     }

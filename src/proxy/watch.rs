@@ -53,6 +53,11 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    /// In these states the client has had no time to begin, or has not used it.
+    fn is_untouched(self) -> bool {
+        matches!(self, Self::FirstByte | Self::Preface)
+    }
+
     /// In these states somebody is waiting for an answer, which says that the time is over.
     pub(super) fn answers_itself(self) -> bool {
         matches!(self, Self::Upload | Self::ResponseHead)
@@ -120,7 +125,7 @@ impl Watches {
             if watch.closing.replace(next) != Closing::Often {
                 watch.wake();
             }
-            if watch.phase.get() == Phase::FirstByte {
+            if watch.phase.get().is_untouched() {
                 watch.until.set(watch.until.get().min(watch.made.plus(LATECOMER)));
             }
         });
@@ -162,7 +167,7 @@ impl Watch {
 
     /// Should the connection close as soon as it can? Not one whose client had no time to begin: that ends by its limit.
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.get() != Closing::Never && self.phase.get() != Phase::FirstByte
+        self.closing.get() != Closing::Never && !self.phase.get().is_untouched()
     }
 
     /// The task of this connection is the one to wake.
