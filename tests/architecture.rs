@@ -45,6 +45,7 @@ const PURE: &[&str] = &[
     "api",
     "proxy/guard",
     "proxy/headers",
+    "proxy/proxy_protocol",
     "proxy/redirect",
     "proxy/retry",
     "snapshot/certificates",

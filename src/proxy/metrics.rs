@@ -48,6 +48,10 @@ pub(super) struct WorkerMetrics {
     pub(super) requests_refused: Counter,
     /// What clients have sent and nobody has seen, by the rule that it breaks.
     pub(super) refusals: Refusals,
+    /// Connections from whom is not believed who they announce.
+    pub(super) announcements_untrusted: Counter,
+    /// Connections that did not begin with a sound PROXY header.
+    pub(super) announcements_broken: Counter,
     pub(super) tls_handshakes: Counter,
     pub(super) tls_handshake_failures: Counter,
     pub(super) dials: Counter,

@@ -14,6 +14,7 @@ mod headers;
 mod hostile;
 mod http2;
 mod overload;
+mod proxy_protocol;
 mod reload;
 mod shutdown;
 mod stickiness;

@@ -14,7 +14,7 @@ use crate::routing::{BackendId, Outcome};
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 13] = [
+const COUNTERS: [Field; 15] = [
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
     ("moorline_client_connections_refused", "Connections turned away because too many were open", |w| {
         &w.connections_refused
@@ -23,6 +23,12 @@ const COUNTERS: [Field; 13] = [
     ("moorline_client_accept_failures", "Times that there was no descriptor for a connection", |w| &w.accept_failures),
     ("moorline_client_requests_refused", "Requests answered with 503 because too many were under way", |w| {
         &w.requests_refused
+    }),
+    ("moorline_proxy_protocol_untrusted", "Connections closed because no PROXY header is taken from them", |w| {
+        &w.announcements_untrusted
+    }),
+    ("moorline_proxy_protocol_broken", "Connections closed because they had no sound PROXY header", |w| {
+        &w.announcements_broken
     }),
     ("moorline_tls_handshakes", "TLS handshakes with clients that succeeded", |w| &w.tls_handshakes),
     ("moorline_tls_handshake_failures", "TLS handshakes with clients that failed", |w| &w.tls_handshake_failures),
