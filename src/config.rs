@@ -22,6 +22,7 @@ impl From<&File> for Config {
         let listener = |listener: &Listener| proxy::Listener {
             address: listener.address,
             trusted_proxies: listener.trusted_proxies.clone(),
+            proxy_protocol: listener.proxy_protocol.clone(),
             tls: listener.tls.as_ref().map(|tls| proxy::Tls {
                 min_version: match tls.min_version {
                     TlsVersion::V1_2 => proxy::TlsVersion::V1_2,

@@ -61,6 +61,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whose `X-Forwarded-*` and `Forwarded` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who announces clients by the PROXY protocol, and is the only one to connect; none: nobody does.
+    pub proxy_protocol: Option<Vec<IpNet>>,
     /// What TLS is done with; none: clients come unencrypted.
     pub tls: Option<Tls>,
 }

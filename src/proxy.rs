@@ -7,6 +7,7 @@
 //! It knows nothing of files or clusters: what it routes by comes in as snapshots.
 
 mod access_log;
+mod announced;
 mod body;
 mod client;
 mod connection;
@@ -26,6 +27,7 @@ mod linger;
 mod listener;
 mod metrics;
 mod overload;
+mod proxy_protocol;
 mod redirect;
 mod retry;
 mod session;
@@ -46,7 +48,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
-use ipnet::IpNet;
 use tokio::runtime;
 
 pub use self::access_log::Format;
@@ -180,10 +181,10 @@ impl Bound {
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let mut threads = Vec::new();
         for number in 0..workers {
-            let mine =
-                sockets.iter_mut().zip(listeners.iter().zip(&self.acceptors)).filter_map(|(sockets, (config, tls))| {
-                    Some((sockets.next()?, config.trusted_proxies.clone(), tls.clone()))
-                });
+            let mine = sockets
+                .iter_mut()
+                .zip(listeners.iter().zip(&self.acceptors))
+                .filter_map(|(sockets, (config, tls))| Some((sockets.next()?, config.clone(), tls.clone())));
             let seed = Seed {
                 inputs: inputs.clone(),
                 limits: limits.clone(),
@@ -210,7 +211,7 @@ struct Seed {
     writer: Option<SyncSender<String>>,
     connections: Arc<AtomicUsize>,
     overload: Overload,
-    listeners: Vec<(TcpListener, Vec<IpNet>, Option<tls::Acceptor>)>,
+    listeners: Vec<(TcpListener, Listener, Option<tls::Acceptor>)>,
 }
 
 impl Seed {
@@ -244,7 +245,7 @@ impl Seed {
         let listeners = self
             .listeners
             .into_iter()
-            .map(|(socket, trusted, tls)| listener::Listener { socket, trusted: trusted.into(), tls: tls.map(Rc::new) })
+            .map(|(socket, config, tls)| listener::Listener::new(socket, config, tls))
             .collect();
         let drain = self.inputs.drain;
         runtime.block_on(async move {

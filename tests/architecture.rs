@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "proxy/frames/streams",
     "proxy/guard",
     "proxy/headers",
+    "proxy/proxy_protocol",
     "proxy/redirect",
     "proxy/retry",
     "snapshot/certificates",

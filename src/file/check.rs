@@ -15,6 +15,8 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 use super::problem::{Place, Problem, Problems, Severity};
 use super::typed::{At, Keyed};
 use super::{ADMIN, AccessLog, File, Listener, scalar, schema};
@@ -64,18 +66,39 @@ fn listeners(typed: &[Keyed<schema::Listener>], problems: &mut Problems) -> Vec<
         let Some(typed) = typed.open(problems) else { continue };
         let trusted = typed.trusted_proxies.iter();
         let trusted_proxies = trusted.filter_map(|text| parsed(text, scalar::network, problems)).collect();
+        let proxy_protocol = typed.proxy_protocol.as_ref().and_then(|typed| self::proxy_protocol(typed, problems));
         let Some(address) = parsed(&typed.address, scalar::listen_address, problems) else { continue };
         if address.port() != 0 && listeners.iter().any(|other| other.address == address) {
             problems.push(Problem::error(typed.address.place, format!("{address} is listened on twice")));
         }
         let tls = typed.tls.as_ref().map(|typed| tls::check(typed, problems));
-        listeners.push(Listener { address, trusted_proxies, tls });
+        listeners.push(Listener { address, trusted_proxies, proxy_protocol, tls });
     }
     if typed.is_empty() {
         let hint = "listeners: [{ address: 127.0.0.1:8080 }]";
         problems.push(Problem::error(None, "there is no listener").hint(hint.to_owned()));
     }
     listeners
+}
+
+/// Who speaks the PROXY protocol. Nobody, or everybody: neither is what somebody means.
+fn proxy_protocol(typed: &Keyed<schema::ProxyProtocol>, problems: &mut Problems) -> Option<Vec<IpNet>> {
+    let place = typed.place();
+    let typed = typed.open(problems)?;
+    if typed.from.is_empty() {
+        let hint = "proxy_protocol: { from: [10.0.0.0/8] }, the load balancers' networks";
+        problems.push(Problem::error(place, "nobody could connect to this listener").hint(hint.to_owned()));
+    }
+    let mut networks = Vec::new();
+    for text in &typed.from {
+        let Some(network) = parsed(text, scalar::network, problems) else { continue };
+        if network.prefix_len() == 0 {
+            let message = "whoever connects may claim to be anybody: only your load balancers should be in here";
+            problems.push(Problem::warning(text.place, message));
+        }
+        networks.push(network);
+    }
+    Some(networks)
 }
 
 fn admin(typed: Option<&Keyed<schema::Admin>>, problems: &mut Problems) -> Option<std::net::SocketAddr> {

@@ -85,7 +85,8 @@ impl Direct {
             session: self.session,
         };
         let trusted = self.trusted_proxies;
-        let listener = |address| Listener { address, trusted_proxies: trusted.clone(), tls: None };
+        let listener =
+            |address| Listener { address, trusted_proxies: trusted.clone(), proxy_protocol: None, tls: None };
         Ok(File {
             listeners: self.listen.into_iter().map(listener).collect(),
             admin: self.admin,

@@ -61,10 +61,23 @@ pub struct Listener {
     #[serde(default)]
     #[schemars(with = "Vec<Network>")]
     pub trusted_proxies: Vec<At<String>>,
+    /// Load balancers in front say by the PROXY protocol (version 1 or 2) whose a connection is. Nobody else may connect
+    /// then, and every connection has to begin with that.
+    #[serde(default, deserialize_with = "present")]
+    pub proxy_protocol: Option<Keyed<ProxyProtocol>>,
     /// TLS, and what it is done with; `{}` makes its own certificate, which no browser trusts. Without it clients come
     /// unencrypted.
     #[serde(default, deserialize_with = "present")]
     pub tls: Option<Keyed<Tls>>,
+}
+
+/// Who speaks the PROXY protocol.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "who speaks the PROXY protocol, as in { from: [10.0.0.0/8] }")]
+pub struct ProxyProtocol {
+    /// The networks of the load balancers. A connection from elsewhere is closed.
+    #[schemars(with = "Vec<Network>", length(min = 1))]
+    pub from: Vec<At<String>>,
 }
 
 /// The admin API.

@@ -134,7 +134,7 @@ impl Exchange {
     }
 
     /// Says to the client, while the proxy is leaving, that this answer is the last over its connection. HTTP/2 has no
-    /// such field: see [`Worker::is_leaving`](super::worker::Worker::is_leaving).
+    /// such field, and GOAWAY instead.
     pub(super) fn say_goodbye(&self, fields: &mut HeaderMap) {
         if self.lane.worker().is_leaving() && self.version <= Version::HTTP_11 {
             fields.entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));

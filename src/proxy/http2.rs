@@ -83,7 +83,9 @@ impl State {
         if self.watch.is_expired() && self.watch.phase() != Phase::Resting {
             return Next::End;
         }
-        let is_over = self.watch.is_expired() || self.watch.is_closing() || worker.is_leaving();
+        // Not before its first request, for which elsewhere may be here again: it would make one connection after the other.
+        let is_leaving = worker.is_leaving() && self.follower.has_begun();
+        let is_over = self.watch.is_expired() || self.watch.is_closing() || is_leaving;
         if !is_over || self.told.is_some() {
             return Next::Go;
         }
@@ -95,6 +97,7 @@ impl State {
     fn note(&self, worker: &Worker) {
         let limits = &worker.limits;
         let (phase, until) = match (self.follower.unfinished_since(), self.follower.idle_since(), self.told) {
+            (Some(since), _, _) if self.follower.awaits_preface() => (Phase::FirstByte, since.plus(limits.first_byte)),
             (Some(since), _, _) => (Phase::Head, since.plus(limits.head)),
             (None, Some(since), Some(told)) => (Phase::Closing, since.max(told).plus(limits.linger)),
             (None, Some(since), None) => (Phase::Resting, since.plus(limits.idle)),

@@ -14,6 +14,7 @@ use socket2::SockFilter;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
+use super::announced;
 use super::connection;
 use super::headers::Peer;
 use super::overload::{Reason, turn_away};
@@ -37,6 +38,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who begins each connection with a PROXY header, and may be the only ones to connect; none: there are no such headers.
+    pub proxy_protocol: Option<Vec<IpNet>>,
     /// How it speaks TLS; none: it does not.
     pub tls: Option<tls::Config>,
 }
@@ -44,8 +47,16 @@ pub struct Config {
 /// One worker's listening socket.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) trusted: Rc<[IpNet]>,
-    pub(super) socket: TcpListener,
+    socket: TcpListener,
+    rules: Rc<Rules>,
+}
+
+/// Who is believed what on a listener, and how it is spoken there.
+#[derive(Debug)]
+pub(super) struct Rules {
+    trusted: Vec<IpNet>,
+    /// Who announces whose connection it is. If there are any, nobody else may connect.
+    pub(super) announcers: Option<Vec<IpNet>>,
     pub(super) tls: Option<Rc<tls::Acceptor>>,
 }
 
@@ -85,6 +96,11 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 impl Listener {
+    pub(super) fn new(socket: TcpListener, config: Config, tls: Option<tls::Acceptor>) -> Self {
+        let Config { trusted_proxies: trusted, proxy_protocol: announcers, .. } = config;
+        Self { socket, rules: Rc::new(Rules { trusted, announcers, tls: tls.map(Rc::new) }) }
+    }
+
     /// Takes connections until the drain begins, and then those that are on their way.
     ///
     /// ## Why the door is closed before the socket
@@ -97,7 +113,7 @@ impl Listener {
         let accept = async || match listener.accept().await {
             Ok((stream, peer)) => {
                 exhaustion.is_over();
-                start(&worker, stream, peer, &self.trusted, self.tls.as_ref());
+                self.rules.take(&worker, stream, peer);
             }
             Err(error) => exhaustion.failed(&worker, &error).await,
         };
@@ -147,22 +163,54 @@ fn close_door(_: &SockRef<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, trusted: &[IpNet], tls: Option<&Rc<tls::Acceptor>>) {
-    if descriptors::is_reserved(&stream) {
-        return turn_away(worker, stream, tls, Reason::Descriptors);
+impl Rules {
+    /// Serves a connection, or does not.
+    fn take(self: &Rc<Self>, worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+        if self.announcers.as_ref().is_some_and(|announcers| !contain(announcers, peer)) {
+            worker.metrics.announcements_untrusted.inc();
+            return tracing::debug!(%peer, "no PROXY header is taken from there");
+        }
+        if descriptors::is_reserved(&stream) {
+            return turn_away(worker, stream, self, Reason::Descriptors);
+        }
+        if !worker.enter() {
+            return turn_away(worker, stream, self, Reason::Connections);
+        }
+        // Its only purpose is speed; a connection works without it.
+        let _ = stream.set_nodelay(true);
+        let (worker, trust) = (Rc::clone(worker), self.trust(peer));
+        match (&self.announcers, self.tls.clone()) {
+            (Some(_), _) => drop(tokio::task::spawn_local(Rc::clone(self).take_announced(worker, stream, peer))),
+            (None, None) => drop(tokio::task::spawn_local(connection::serve(worker, stream, peer, trust))),
+            (None, Some(tls)) => {
+                drop(tokio::task::spawn_local(connection::serve_tls(worker, stream, peer, trust, tls)))
+            }
+        }
     }
-    if !worker.enter() {
-        return turn_away(worker, stream, tls, Reason::Connections);
+
+    /// The same, once it is known whose connection it is.
+    async fn take_announced(self: Rc<Self>, worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
+        let client = match announced::client(&worker, &mut stream).await {
+            Ok(client) => client.unwrap_or(peer),
+            Err(error) => {
+                worker.leave();
+                return tracing::debug!(%error, %peer, "connection closed");
+            }
+        };
+        let trust = self.trust(client);
+        match self.tls.clone() {
+            None => connection::serve(worker, stream, client, trust).await,
+            Some(tls) => connection::serve_tls(worker, stream, client, trust, tls).await,
+        }
     }
-    // Its only purpose is speed; a connection works without it.
-    let _ = stream.set_nodelay(true);
-    let trust =
-        if trusted.iter().any(|net| net.contains(&peer.ip().to_canonical())) { Peer::Trusted } else { Peer::Untrusted };
-    let worker = Rc::clone(worker);
-    match tls.map(Rc::clone) {
-        None => drop(tokio::task::spawn_local(connection::serve(worker, stream, peer, trust))),
-        Some(tls) => drop(tokio::task::spawn_local(connection::serve_tls(worker, stream, peer, trust, tls))),
+
+    fn trust(&self, peer: SocketAddr) -> Peer {
+        if contain(&self.trusted, peer) { Peer::Trusted } else { Peer::Untrusted }
     }
+}
+
+fn contain(networks: &[IpNet], peer: SocketAddr) -> bool {
+    networks.iter().any(|network| network.contains(&peer.ip().to_canonical()))
 }
 
 /// A system that has no descriptors left.

@@ -52,6 +52,10 @@ pub(super) struct WorkerMetrics {
     pub(super) refusals: Tally<Rule>,
     /// HTTP/2 connections that were ended for their frames, by what there was too much of.
     pub(super) floods: Tally<Flood>,
+    /// Connections from whom is not believed who they announce.
+    pub(super) announcements_untrusted: Counter,
+    /// Connections that did not begin with a sound PROXY header.
+    pub(super) announcements_broken: Counter,
     pub(super) tls_handshakes: Counter,
     pub(super) tls_handshake_failures: Counter,
     pub(super) dials: Counter,

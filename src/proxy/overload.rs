@@ -20,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::announced::receive;
 use super::linger::Linger;
-use super::tls::Acceptor;
+use super::listener::Rules;
 use super::worker::Worker;
 
 /// So many are told, while they live on the descriptors that are kept back.
@@ -78,7 +79,7 @@ impl Drop for Told {
 }
 
 /// Turns a connection away.
-pub(super) fn turn_away(worker: &Worker, stream: TcpStream, tls: Option<&Rc<Acceptor>>, reason: Reason) {
+pub(super) fn turn_away(worker: &Worker, stream: TcpStream, rules: &Rc<Rules>, reason: Reason) {
     worker.metrics.connections_refused.inc();
     let Some(told) = worker.overload.take(reason) else {
         worker.metrics.connections_reset.inc();
@@ -86,19 +87,24 @@ pub(super) fn turn_away(worker: &Worker, stream: TcpStream, tls: Option<&Rc<Acce
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         return;
     };
-    let tls = tls.map(Rc::clone);
+    let rules = Rc::clone(rules);
     tokio::task::spawn_local(async move {
         let _told = told;
         // Whoever is not listening any more does not need an answer.
-        let _ = match tls {
-            None => answer(stream).await,
-            Some(tls) => match timeout(PATIENCE, tls.accept_to_refuse(stream)).await {
-                Ok(Ok(stream)) => answer(stream).await,
-                Ok(Err(error)) => Err(error),
-                Err(_) => Ok(()),
-            },
-        };
+        let _ = tell(stream, &rules).await;
     });
+}
+
+async fn tell(mut stream: TcpStream, rules: &Rules) -> io::Result<()> {
+    // Whoever it is for.
+    if rules.announcers.is_some() && !matches!(timeout(PATIENCE, receive(&mut stream, || {})).await, Ok(Ok(_))) {
+        return Ok(());
+    }
+    let Some(tls) = &rules.tls else { return answer(stream).await };
+    match timeout(PATIENCE, tls.accept_to_refuse(stream)).await {
+        Ok(accepted) => answer(accepted?).await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// Answers whatever is asked.

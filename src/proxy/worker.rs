@@ -141,7 +141,7 @@ impl Worker {
     }
 
     /// Will the proxy end soon? Then each answer over HTTP/1 says that it is the last of its connection, which is left alone
-    /// until then: closing it now might cross with a request. An HTTP/2 connection needs no answer to be told so.
+    /// until then: closing it now might cross with a request. An HTTP/2 connection is told so at once (GOAWAY).
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.get()
     }

@@ -290,3 +290,18 @@ async fn a_websocket_is_a_stream_like_any() {
     a.behave(Behaviour::Echo);
     assert_eq!(client.send(ask("websocket")).await.unwrap().status(), 502, "200 would mean that the tunnel is there");
 }
+
+#[tokio::test]
+async fn while_it_leaves_clients_are_told_to_go_elsewhere_and_whoever_comes_is_served() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut idle = connect(&proxy).await;
+    assert_eq!(idle.get("/").await.status(), StatusCode::OK);
+    proxy.leave();
+    timeout(PATIENCE, idle.ended).await.expect("it is told so").unwrap().expect("in order");
+    let mut late = connect(&proxy).await;
+    let response = late.get("/").await;
+    assert_eq!((response.status(), response.headers().get("connection")), (StatusCode::OK, None));
+    text(response).await;
+    timeout(PATIENCE, late.ended).await.expect("it is told so, too").unwrap().expect("in order");
+}

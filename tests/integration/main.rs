@@ -16,6 +16,7 @@ mod hostile;
 mod http2;
 mod http2_endpoints;
 mod overload;
+mod proxy_protocol;
 mod reload;
 mod shutdown;
 mod stickiness;

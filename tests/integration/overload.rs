@@ -40,8 +40,7 @@ async fn whoever_speaks_tls_is_told_so_too() {
     let tls = "certificates: [{ cert: cert.pem, key: cert.key }]";
     let proxy = proxy().endpoint(&a).tls(tls).limits("connections: 1").run_in(authority.folder());
     let browser = authority.browser_with(rustls::ALL_VERSIONS, &["h2", "http/1.1"]);
-    let inside = authority.browser_with(rustls::ALL_VERSIONS, &["http/1.1"]);
-    let mut inside = inside.connect(proxy.tls(), "a.example").await;
+    let mut inside = authority.browser().connect(proxy.tls(), "a.example").await;
     inside.request("GET / HTTP/1.1\r\nHost: a.example\r\n", "").await.expect(200);
     let mut outside = browser.connect(proxy.tls(), "a.example").await;
     assert_eq!(outside.tls().alpn_protocol(), Some(&b"http/1.1"[..]), "the answer is HTTP/1.1");

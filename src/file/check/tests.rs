@@ -30,6 +30,11 @@ fn sayings<'a>(cases: impl IntoIterator<Item = (&'a str, String)>) -> String {
     out
 }
 
+/// A file whose listener has this `proxy_protocol`.
+fn announced(value: &str) -> String {
+    format!("listeners: [{{ address: 127.0.0.1:8080, proxy_protocol: {value} }}]\n{POSTS}{ROUTE}")
+}
+
 /// A file with these listeners, whose route redirects in this way.
 fn redirect(listeners: &str, switch: &str) -> String {
     format!(
@@ -83,10 +88,12 @@ fn files_that_make_no_sense() {
         ("three mistakes at once", format!("listners: 1\n{}", session("{ on_lost: reasign, cokie: {}, hold: 5 }"))),
         ("words of other tools", session("{ on_lost: sticky, on-restart: keep, cookie: { SameSite: none } }")),
         ("an unknown key far from all", top("frobnicate: 1")),
-        (
-            "misspelt and missing",
-            format!("listeners: [{{ adress: 127.0.0.1:1 }}, {{ proxy_protocol: 1 }}]\n{POSTS}{ROUTE}"),
-        ),
+        ("misspelt and missing", format!("listeners: [{{ adress: 127.0.0.1:1 }}, {{ backlog: 1 }}]\n{POSTS}{ROUTE}")),
+        ("a proxy protocol without networks", announced("{}")),
+        ("a proxy protocol that is no mapping", announced("true")),
+        ("nothing behind a proxy protocol", announced("")),
+        ("a proxy protocol for nobody", announced("{ from: [] }")),
+        ("networks that are none", announced("{ from: [10.0.0.0/33, balancer] }")),
         ("no tls", tls("1")),
         ("nothing behind tls", tls("")),
         ("a certificate without its key", tls("{ certificates: [cert.pem] }")),
@@ -162,6 +169,7 @@ fn files_that_will_not_do_what_was_meant() {
     let cases = [
         ("no keys", format!("{START}{POSTS}{ROUTE}")),
         ("no certificates", format!("listeners: [{{ address: 127.0.0.1:8443, tls: {{}} }}]\n{POSTS}{ROUTE}")),
+        ("a proxy protocol for everybody", announced("{ from: ['::/0', 10.0.0.0/8] }")),
         ("a redirect without tls", redirect("{ address: 127.0.0.1:8080 }", "true")),
         ("a redirect behind a proxy", redirect("{ address: 127.0.0.1:8080, trusted_proxies: [10.0.0.0/8] }", "true")),
         ("one endpoint", endpoints("[127.0.0.1:9001]")),

@@ -111,6 +111,12 @@ impl Guard {
         }
     }
 
+    /// Has the client still to say that it speaks HTTP/2?
+    #[must_use]
+    pub(in crate::proxy) fn awaits_preface(&self) -> bool {
+        self.preface > 0
+    }
+
     /// Since when no request waits for an answer or the end of one.
     #[must_use]
     pub(in crate::proxy) fn idle_since(&self) -> Option<Millis> {

@@ -45,6 +45,16 @@ impl Follower {
         self.0.borrow().idle_since()
     }
 
+    /// Has the client still to say that it speaks HTTP/2?
+    pub(in crate::proxy) fn awaits_preface(&self) -> bool {
+        self.0.borrow().awaits_preface()
+    }
+
+    /// Has there been a request?
+    pub(in crate::proxy) fn has_begun(&self) -> bool {
+        self.0.borrow().newest_stream() > 0
+    }
+
     /// How many requests wait for an answer or the end of one.
     #[cfg(test)]
     pub(in crate::proxy) fn open(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Every flood ends, every client that is one goes on, and the verdict is that of the bytes.
 
-use super::head;
 use super::guard::Guard;
+use super::head;
 use super::{Bounds, Flood};
 use crate::routing::Millis;
 

@@ -13,7 +13,7 @@ use crate::routing::{BackendId, Outcome};
 /// Name, help text and place of a counter.
 type Field = (&'static str, &'static str, fn(&WorkerMetrics) -> &Counter);
 
-const COUNTERS: [Field; 14] = [
+const COUNTERS: &[Field] = &[
     ("moorline_client_connections", "Connections accepted from clients", |w| &w.connections_total),
     ("moorline_client_connections_refused", "Connections turned away because too many were open", |w| {
         &w.connections_refused
@@ -22,6 +22,12 @@ const COUNTERS: [Field; 14] = [
     ("moorline_client_accept_failures", "Times that there was no descriptor for a connection", |w| &w.accept_failures),
     ("moorline_client_requests_refused", "Requests answered with 503 because too many were under way", |w| {
         &w.requests_refused
+    }),
+    ("moorline_proxy_protocol_untrusted", "Connections closed because no PROXY header is taken from them", |w| {
+        &w.announcements_untrusted
+    }),
+    ("moorline_proxy_protocol_broken", "Connections closed because they had no sound PROXY header", |w| {
+        &w.announcements_broken
     }),
     ("moorline_tls_handshakes", "TLS handshakes with clients that succeeded", |w| &w.tls_handshakes),
     ("moorline_tls_handshake_failures", "TLS handshakes with clients that failed", |w| &w.tls_handshake_failures),
@@ -36,7 +42,7 @@ const COUNTERS: [Field; 14] = [
     ("moorline_access_log_dropped_lines", "Lines that could not be written in time", |w| &w.log_lines_dropped),
 ];
 
-const GAUGES: [Field; 3] = [
+const GAUGES: &[Field] = &[
     ("http_server_active_requests", "Requests under way", |w| &w.active),
     ("moorline_tunnels_open", "Requests that have become tunnels of another protocol", |w| &w.tunnels),
     ("moorline_client_connections_open", "Connections of clients that are open", |w| &w.connections),
@@ -44,11 +50,11 @@ const GAUGES: [Field; 3] = [
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (name, help, place) in COUNTERS {
+        for (name, help, place) in COUNTERS.iter().copied() {
             let sum = self.sum(place);
             encoder.encode_descriptor(name, help, None, Total)?.encode_counter::<NoLabelSet, _, u64>(&sum, None)?;
         }
-        for (name, help, place) in GAUGES {
+        for (name, help, place) in GAUGES.iter().copied() {
             encoder.encode_descriptor(name, help, None, Gauge)?.encode_gauge(&self.sum(place))?;
         }
         let held = u64::try_from(self.held.count()).unwrap_or(u64::MAX);

@@ -20,7 +20,9 @@ pub(crate) struct Builder {
     session: Option<String>,
     backend: String,
     limits: String,
+    /// Fields of the first listener, and of all.
     listener: String,
+    listeners: String,
     tls: Option<String>,
     extra: String,
     workers: Option<usize>,
@@ -100,6 +102,11 @@ impl Builder {
         Self { listener: format!(", trusted_proxies: [{network}]"), ..self }
     }
 
+    /// All listeners take connections from this network only, and these begin with a PROXY header.
+    pub(crate) fn announced_by(self, network: &str) -> Self {
+        Self { listeners: format!(", proxy_protocol: {{ from: [{network}] }}"), ..self }
+    }
+
     pub(crate) fn workers(self, workers: usize) -> Self {
         Self { workers: Some(workers), ..self }
     }
@@ -122,9 +129,11 @@ impl Builder {
     /// As it stands in the file.
     pub(crate) fn text(&self) -> String {
         let session = self.session.as_ref().map(|fields| format!(", session: {{ {fields} }}")).unwrap_or_default();
-        let tls = self.tls.as_ref().map(|fields| format!("{{ address: '127.0.0.1:0', tls: {{ {fields} }} }}"));
+        let listeners = &self.listeners;
+        let tls =
+            self.tls.as_ref().map(|fields| format!("{{ address: '127.0.0.1:0'{listeners}, tls: {{ {fields} }} }}"));
         format!(
-            "listeners: [{{ address: '127.0.0.1:0'{} }}, {}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: {}\n\
+            "listeners: [{{ address: '127.0.0.1:0'{}{listeners} }}, {}]\nadmin: {{ address: '127.0.0.1:0' }}\nworkers: {}\n\
              access_log: {{ format: json }}\nlimits: {{ {} }}\n\
              backends:\n  posts: {{ endpoints: [{}]{} }}\nroutes:\n{}  - rules: [{{ backend: posts{session} }}]\n",
             self.listener,

@@ -134,7 +134,12 @@ impl Browser {
         address: SocketAddr,
         name: &str,
     ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
-        let stream = TcpStream::connect(address).await?;
+        self.over(TcpStream::connect(address).await?, name).await
+    }
+
+    /// Over a connection that has been made already.
+    pub(crate) async fn over(&self, stream: TcpStream, name: &str) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+        let address = stream.peer_addr()?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let stream = TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await?;
         Ok(Client::over(stream, address))
