@@ -102,7 +102,8 @@ impl Body for RequestBody {
         let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
         upload.lane.is_awaited.set(polled.is_pending());
         let frame = ready!(polled);
-        upload.lane.uploaded(frame.is_some());
+        // Whoever knows that this was the last does not ask whether there is another.
+        upload.lane.uploaded(frame.is_some() && !upload.is_end_stream());
         Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
     }
 

@@ -3,6 +3,7 @@
 mod client;
 pub(crate) mod frames;
 mod front;
+mod grpc;
 mod http2;
 mod origin;
 mod program;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use client::{Client, Response};
 pub(crate) use front::{Front, front};
+pub(crate) use grpc::{Caller, GrpcOrigin, cookie as grpc_cookie, grpc_origin};
 pub(crate) use http2::{Act, Http2Origin, Step, frame, http2_origin, raw_http2};
 pub(crate) use origin::{Behaviour, Origin, origin};
 pub(crate) use program::{Program, program, program_after};

@@ -15,6 +15,15 @@ async fn an_upstream_that_hangs_is_504() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_hangs_when_it_has_all_of_the_body_is_504_as_soon() {
+    let a = origin("a").behave(Behaviour::Hang).run().await;
+    let proxy = proxy().endpoint(&a).limits("response_head: 100ms, body: 1h").run();
+    proxy.client().await.post("/", "all of it").await.expect(504);
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n";
+    proxy.client().await.request(chunked, "4\r\nbody\r\n0\r\n\r\n").await.expect(504);
+}
+
+#[tokio::test]
 async fn an_upstream_that_stops_in_the_middle_is_cut_off() {
     let a =
         origin("a").behave(Behaviour::Answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".into())).run().await;
