@@ -228,6 +228,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_of_servers_are_what_certificates_can_cover() {
+        for good in ["posts.internal", "a", "_x.b-c.d3", "127.0.0.1", "::1", "1.a"] {
+            assert_eq!(server_name(good), Ok(good));
+        }
+        let long = format!("{}.a", "a".repeat(64));
+        for bad in ["", ".", "a.", "a..b", "-a", "a-", "a:443", "[::1]", "a b", "1.2.3", "a.1", "*.a", "ä.de", &long] {
+            assert_eq!(server_name(bad), Err(ServerNameError(bad.to_owned())));
+        }
+    }
+
+    #[test]
+    fn an_address_may_have_the_name_of_a_host() {
+        for (address, name) in
+            [("localhost:1", Some("localhost")), ("127.0.0.1:1", None), ("[::1]:1", None), ("", None)]
+        {
+            assert_eq!(host(address), name, "{address:?}");
+        }
+    }
+
+    #[test]
     fn durations_are_whole_numbers_with_units() {
         for (text, millis) in [
             ("75s", 75_000),

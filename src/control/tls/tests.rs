@@ -73,6 +73,54 @@ fn what_is_wrong_with_a_pair_is_said_without_its_key() {
     assert!(!wrong(nonsense, &a.1).is_empty());
 }
 
+fn backend(fields: &str) -> File {
+    let text = format!(
+        "listeners: [{{ address: 127.0.0.1:8080 }}]\nbackends: {{ b: {{ endpoints: [127.0.0.1:1], {fields} }} }}\n\
+         routes: [{{ rules: [{{ backend: b }}] }}]\n"
+    );
+    File::parse(&text).unwrap().0
+}
+
+#[test]
+fn a_file_of_authorities_that_is_broken_now_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = backend("protocol: https, tls: { ca: ca.pem }");
+    let read = |store: &Store| store.read(&file, folder.path());
+    let put = |text: &str| fs::write(folder.path().join("ca.pem"), text).unwrap();
+    assert!(matches!(read(&Store::default()), Err(CertificateError::Read { .. })));
+    put("nonsense");
+    let error = read(&Store::default()).unwrap_err().to_string();
+    assert!(error.ends_with("ca.pem has no certificate in PEM in it"), "{error}");
+    put(&made("a.example").0);
+    let (good, broken) = read(&Store::default()).unwrap();
+    assert!(broken.is_empty() && !good.is_empty());
+    put("nonsense");
+    let (kept, broken) = read(&good).unwrap();
+    assert!(kept == good && matches!(broken[..], [CertificateError::NoCertificate(_)]), "{broken:?}");
+    put(&format!("{}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", made("b.example").0));
+    let (kept, broken) = read(&kept).unwrap();
+    assert!(kept == good && matches!(broken[..], [CertificateError::Authority { .. }]), "{broken:?}");
+    put(&made("b.example").0);
+    let (new, broken) = read(&kept).unwrap();
+    assert!(new != good && broken.is_empty());
+    let (same, _) = read(&new).unwrap();
+    assert!(same == new && Arc::ptr_eq(same.connectors(), new.connectors()), "nothing is made twice");
+}
+
+#[test]
+fn a_connector_is_made_anew_when_it_would_be_another() {
+    let unverified = backend("protocol: https, tls: { verify: false }");
+    let (store, _) = Store::default().read(&unverified, Path::new("")).unwrap();
+    let (again, _) = store.read(&unverified, Path::new("")).unwrap();
+    assert!(Arc::ptr_eq(store.connectors(), again.connectors()));
+    for other in ["protocol: h2, tls: { verify: false }", "protocol: https, tls: { verify: false, server_name: a }"] {
+        let (next, _) = store.read(&backend(other), Path::new("")).unwrap();
+        assert!(next != store, "{other}");
+    }
+    let (none, _) = store.read(&backend("protocol: http"), Path::new("")).unwrap();
+    assert!(none.is_empty() && none != store);
+}
+
 #[test]
 fn a_listener_without_certificates_shows_one_of_its_own_and_keeps_it() {
     let nowhere = Path::new("");

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{CertificatePair, Tls, TlsVersion};
+use super::super::{CertificatePair, Tls, TlsVersion, UpstreamTls};
 use super::*;
 use crate::routing::session::{OnLost, SameSite, Secure};
+use crate::routing::{BackendId, Protocol};
 
 const START: &str = "listeners: [{ address: 127.0.0.1:8080 }]\n";
 const POSTS: &str = "\
@@ -44,6 +45,37 @@ fn redirect(listeners: &str, switch: &str) -> String {
 
 fn parse(text: &str) -> (File, Problems) {
     File::parse(text).unwrap_or_else(|problems| panic!("{}", problems.render("f", Some(text))))
+}
+
+#[test]
+fn how_endpoints_are_spoken_to() {
+    let backend = |fields: &str| {
+        format!(
+            "{START}session_keys: {{ file: k }}\nbackends: {{ posts: {{ endpoints: [127.0.0.1:1, 127.0.0.1:2], {fields} }} }}\n\
+             {ROUTE}"
+        )
+    };
+    let (file, problems) = parse(&backend("protocol: h2, tls: { ca: ca.pem, server_name: posts.internal }"));
+    assert!(problems.is_empty());
+    let expected = UpstreamTls { verify: true, ca: Some("ca.pem".into()), server_name: Some("posts.internal".into()) };
+    assert_eq!(file.secured().collect::<Vec<_>>(), [(&BackendId::new("posts"), Protocol::H2, &expected)]);
+    let (file, _) = parse(&backend("protocol: https").replace("127.0.0.1:1,", "'localhost:1',"));
+    assert_eq!(file.secured().next().map(|(_, protocol, tls)| (protocol, tls.verify)), Some((Protocol::Https, true)));
+    assert_eq!(file.hosts().map(|(_, host)| host).collect::<Vec<_>>(), ["localhost"]);
+    for plain in ["protocol: http", "protocol: h2c"] {
+        assert_eq!(parse(&backend(plain)).0.secured().count(), 0);
+    }
+    let cases = [
+        ("another word", backend("protocol: grpc")),
+        ("TLS and none", backend("tls: { ca: ca.pem }")),
+        ("TLS and HTTP/2 without it", backend("protocol: h2c, tls: {}")),
+        ("another key", backend("protocol: https, tls: { ca_file: ca.pem }")),
+        ("an empty file", backend("protocol: https, tls: { ca: '' }")),
+        ("a name with a port", backend("protocol: https, tls: { server_name: 'posts.internal:443' }")),
+        ("unverified", backend("protocol: https, tls: { verify: false, ca: ca.pem }")),
+        ("neither one nor the other", backend("protocol: https, tls: { verify: maybe }")),
+    ];
+    insta::assert_snapshot!(sayings(cases));
 }
 
 #[test]

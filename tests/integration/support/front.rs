@@ -58,9 +58,9 @@ fn config((cert, key): &(String, String), alpn: &[&str]) -> Arc<ServerConfig> {
 
 async fn serve(stream: TcpStream, behind: SocketAddr, state: Arc<State>) {
     let config = state.config.lock().unwrap().clone().expect("a certificate");
-    let mut stream = match TlsAcceptor::from(config).accept(stream).await {
-        Ok(stream) => stream,
-        Err(_) => return drop(state.failed.fetch_add(1, Ordering::SeqCst)),
+    let Ok(mut stream) = TlsAcceptor::from(config).accept(stream).await else {
+        state.failed.fetch_add(1, Ordering::SeqCst);
+        return;
     };
     let tls = stream.get_ref().1;
     let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);

@@ -33,7 +33,6 @@ pub(crate) enum Act {
 
 /// A server. Dropping it kills it.
 pub(crate) struct Http2Origin {
-    pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     state: Arc<State>,
     accepting: JoinHandle<()>,
@@ -92,7 +91,7 @@ impl Http2Origin {
                 shared.connections.lock().unwrap().push(connection);
             }
         });
-        Self { name, address, state, accepting }
+        Self { address, state, accepting }
     }
 
     /// From the next request on.

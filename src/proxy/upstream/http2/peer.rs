@@ -28,7 +28,9 @@ const FRAME_HEAD: usize = 9;
 /// Server prefaces are SETTINGS: RFC 9113 §3.4.
 const SETTINGS: u8 = 4;
 /// One parameter of SETTINGS.
-const SETTING: u8 = 6;
+const SETTING: u32 = 6;
+/// The largest frame that may come before anything has been agreed upon.
+const LARGEST: u32 = 16 * 1024;
 
 /// A socket whose bytes are looked at.
 #[derive(Debug)]
@@ -153,7 +155,8 @@ impl State {
 
 /// What a frame that begins like this is, as a server's first.
 fn judge(head: &[u8]) -> Greeting {
-    let whole_settings = head[0] == 0 && head[2].wrapping_add(head[1].wrapping_mul(4)) % SETTING == 0;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let whole_settings = length <= LARGEST && length.is_multiple_of(SETTING);
     let first = head[3] == SETTINGS && head[4] & 1 == 0 && head[5..].iter().all(|byte| *byte == 0);
     if whole_settings && first { Greeting::Good } else { Greeting::Bad }
 }
