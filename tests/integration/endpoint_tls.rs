@@ -62,6 +62,7 @@ async fn whoever_cannot_be_taken_for_the_endpoint_gets_nothing_and_is_not_held_a
         (Authority::new().pair(&["127.0.0.1"]), "UnknownIssuer"),
         (authority.pair(&["posts.internal"]), "not valid for name"),
         (authority.expired(&["127.0.0.1"]), "expired"),
+        (Authority::itself(&["127.0.0.1"]), "CaUsedAsEndEntity"),
     ] {
         front.show(&bad, HTTP1);
         let mut client = proxy.client().await;
@@ -75,8 +76,8 @@ async fn whoever_cannot_be_taken_for_the_endpoint_gets_nothing_and_is_not_held_a
     }
     front.show(&good, HTTP1);
     proxy.client().await.get("/").await.expect(200);
-    assert_eq!(front.failed(), 6, "each request tries once");
-    assert_eq!(proxy.metric("moorline_upstream_tls_failures_total").await, Some(6.0));
+    assert_eq!(front.failed(), 8, "each request tries once");
+    assert_eq!(proxy.metric("moorline_upstream_tls_failures_total").await, Some(8.0));
 }
 
 #[tokio::test]

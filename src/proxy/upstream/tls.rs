@@ -21,6 +21,9 @@ use crate::snapshot::Connector;
 /// An endpoint has one name, or one for each of its addresses; rustls keeps eight tickets for each name.
 const SESSIONS: usize = 16;
 
+/// What webpki says of a certificate that signs others and is shown for itself.
+const AUTHORITY: &str = "CaUsedAsEndEntity";
+
 /// One worker's way to one endpoint over TLS.
 #[derive(Debug)]
 pub(super) struct Secure {
@@ -77,7 +80,7 @@ impl Unfit {
     pub(crate) fn advice(&self) -> &'static str {
         use CertificateError::{
             BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-            NotValidYetContext, UnknownIssuer,
+            NotValidYetContext, Other, UnknownIssuer,
         };
         match self {
             Self::Tls(rustls::Error::InvalidCertificate(error)) => match error {
@@ -89,6 +92,10 @@ impl Unfit {
                 // Another key under the name of the authority is another authority.
                 UnknownIssuer | BadSignature => {
                     "name the file of the authority that signed the certificate in tls.ca of the backend"
+                }
+                // rustls has no name for it, webpki below has.
+                Other(error) if error.to_string().contains(AUTHORITY) => {
+                    "the endpoint shows the certificate of an authority (CA:TRUE): give it one of its own, signed by that"
                 }
                 _ => "look at the endpoint's certificate",
             },

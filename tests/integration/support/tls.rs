@@ -74,6 +74,16 @@ impl Authority {
         self.sign(&self.params(hosts))
     }
 
+    /// The certificate of an authority that it shows as if it were a server's, as many a recipe makes them.
+    pub(crate) fn itself(hosts: &[&str]) -> (String, String) {
+        let mut params =
+            CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", key.serialized_der()))
+    }
+
     /// Its own certificate in PEM.
     pub(crate) fn pem(&self) -> String {
         pem("CERTIFICATE", self.issuer.der())
