@@ -12,13 +12,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 use tokio::time::timeout;
 
 /// Why a body is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// There is none.
-    #[error("the body is empty")]
+    #[error("the body is empty (curl: --data, in one word)")]
     Empty,
     /// It claims to be something else than JSON.
     #[error(
@@ -83,7 +84,11 @@ fn object<T: DeserializeOwned>(body: &[u8], is_form: bool) -> Result<T, BodyErro
     }
     // Whether it is JSON at all comes first: a key that is missing from half an object says nothing.
     serde_json::from_slice::<IgnoredAny>(body).map_err(|error| BodyError::Malformed(error.to_string()))?;
-    serde_json::from_slice(body).map_err(|error| BodyError::Unfit(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => BodyError::Unfit(error.to_string()),
+        // Half a surrogate pair is no text, which only shows when the text is wanted.
+        Category::Syntax | Category::Eof | Category::Io => BodyError::Malformed(error.to_string()),
+    })
 }
 
 /// The media type alone, in lower case; empty if it is missing or not text.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod process;
+mod walk;
 
 use std::{future::Future, time::Duration};
 
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 pub use self::{
     connection::Connection,
     process::{Process, Signal},
+    walk::walk,
 };
 
 /// Fails the test rather than let it hang. Nobody waits for the time to pass.

@@ -75,7 +75,7 @@ async fn the_name_comes_from_the_environment_when_it_is_not_typed() {
     ] {
         let mut command = command(&["--listen", "127.0.0.1:0"]);
         command.envs(variables);
-        let line = Process::start(command).await.first_line;
+        let line = Process::start(command).await.listening;
         assert!(line.contains(&format!("\"instance\":\"{expected}\"")), "{line}");
     }
 }

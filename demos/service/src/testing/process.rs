@@ -21,8 +21,8 @@ pub struct Process {
     log: Lines<BufReader<ChildStderr>>,
     /// Where it listens.
     pub addr: SocketAddr,
-    /// What it said first, when it began to listen.
-    pub first_line: String,
+    /// What it said when it began to listen.
+    pub listening: String,
 }
 
 impl Process {
@@ -42,10 +42,14 @@ impl Process {
         let mut child = command.spawn().expect("the binary starts");
         let stderr = child.stderr.take().expect("a pipe");
         let mut log = BufReader::new(stderr).lines();
-        let first_line = soon(log.next_line()).await.expect("a pipe").expect("a line");
-        let line: serde_json::Value = serde_json::from_str(&first_line).expect("JSON");
-        let addr = line["address"].as_str().and_then(|addr| addr.parse().ok()).expect("an address");
-        Self { child, log, addr, first_line }
+        loop {
+            let listening = soon(log.next_line()).await.expect("a pipe").expect("a line");
+            let line: serde_json::Value = serde_json::from_str(&listening).expect("JSON");
+            if let Some(addr) = line["address"].as_str() {
+                let addr = addr.parse().expect("an address");
+                return Self { child, log, addr, listening };
+            }
+        }
     }
 
     /// A connection to it.
