@@ -10,7 +10,7 @@ async fn the_readmes_commands_do_what_it_says() {
     let process = Process::start(Process::command(env!("CARGO_BIN_EXE_moorline-logger"), &args)).await;
     let addr = process.addr.to_string();
     let steps = tokio::task::spawn_blocking(move || {
-        walk(include_str!("../../README.md"), folder.path(), &[("127.0.0.1:9021", &addr)])
+        walk(include_str!("../../README.md"), "walk", folder.path(), &[("127.0.0.1:9021", &addr)])
     });
     assert_eq!(steps.await.expect("it walks through"), 4);
 }

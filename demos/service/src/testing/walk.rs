@@ -2,15 +2,15 @@
 
 use std::{path::Path, process::Command};
 
-/// Runs the lines of the block between `<!-- walk -->` and `<!-- /walk -->`, one after the other, in `folder`. What a line's
-/// output has to contain stands behind its `#`; `…` there is anything. `replaced` says what addresses are really called.
+/// Runs the lines of the block between `<!-- name -->` and `<!-- /name -->`, one after the other, in `folder`. What a line's
+/// output has to contain stands behind its `#`; `…` there is anything. `replaced` says what things are really called.
 /// Returns how many lines there were.
 ///
 /// # Panics
 /// If a command fails, or says something else.
-pub fn walk(readme: &str, folder: &Path, replaced: &[(&str, &str)]) -> usize {
-    let (_, rest) = readme.split_once("<!-- walk -->").expect("a walk");
-    let (block, _) = rest.split_once("<!-- /walk -->").expect("the walk's end");
+pub fn walk(readme: &str, name: &str, folder: &Path, replaced: &[(&str, &str)]) -> usize {
+    let (_, rest) = readme.split_once(&format!("<!-- {name} -->")).expect("a block of this name");
+    let (block, _) = rest.split_once(&format!("<!-- /{name} -->")).expect("the block's end");
     let lines = block.lines().filter(|line| !line.is_empty() && !line.starts_with("```"));
     lines.map(|line| step(line, folder, replaced)).count()
 }

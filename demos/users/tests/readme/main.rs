@@ -9,7 +9,7 @@ async fn the_readmes_commands_do_what_it_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let addr = process.addr.to_string();
     let steps = tokio::task::spawn_blocking(move || {
-        walk(include_str!("../../README.md"), folder.path(), &[("127.0.0.1:9011", &addr)])
+        walk(include_str!("../../README.md"), "walk", folder.path(), &[("127.0.0.1:9011", &addr)])
     });
     assert_eq!(steps.await.expect("it walks through"), 7);
 }
