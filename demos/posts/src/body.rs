@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::{
     Form, Json,
     extract::{FromRequest, Request},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::StatusCode,
 };
+use moorline_service::body::content_type;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -36,7 +37,7 @@ pub(crate) async fn post_text(req: Request) -> Result<String, Problem> {
 }
 
 async fn read(req: Request) -> Result<String, Problem> {
-    match content_type(&req).as_str() {
+    match content_type(req.headers()).as_str() {
         "application/json" => match Json::from_request(req, &()).await {
             Ok(Json(NewPost { text })) => Ok(text),
             Err(rejection) => Err(unreadable(rejection.status(), rejection.body_text())),
@@ -51,12 +52,6 @@ async fn read(req: Request) -> Result<String, Problem> {
         },
         _ => Err(Problem::PostOfUnknownType),
     }
-}
-
-/// The media type alone, in lower case; empty if it is missing or not text.
-fn content_type(req: &Request) -> String {
-    let value = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn unreadable(status: StatusCode, why: String) -> Problem {

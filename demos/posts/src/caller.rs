@@ -6,7 +6,7 @@ use axum::http::{
 };
 use cookie::{Cookie, SameSite, time::Duration};
 
-use crate::{names::Username, posts::Posts, sessions::SessionId};
+use crate::{posts::Posts, sessions::SessionId, username::Username};
 
 /// The one behind a request.
 #[derive(Clone, Debug)]

@@ -28,7 +28,6 @@
 //! It deliberately has no passwords, no TLS and no storage, and it believes no `X-Forwarded-*` header.
 
 mod posts;
-mod serve;
 
 mod rim;
 mod routes;
@@ -38,9 +37,10 @@ mod caller;
 mod page;
 mod problem;
 
-mod names;
 mod sessions;
+mod username;
 
-pub use crate::names::{InstanceName, InstanceNameError};
+pub use moorline_service::{InstanceName, InstanceNameError};
+
 pub use crate::posts::Posts;
 pub use crate::rim::{Observer, Served};

@@ -10,9 +10,9 @@ use axum::{
 
 use crate::{
     caller::{Caller, Login},
-    names::Username,
     posts::Posts,
     sessions::Post,
+    username::Username,
 };
 
 pub(crate) struct Page<'a> {

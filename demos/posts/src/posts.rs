@@ -10,13 +10,14 @@ use std::{
 };
 
 use axum::Router;
+use moorline_service::{InstanceName, serve};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    names::{InstanceName, Username},
     rim::{Observer, Served},
-    routes, serve,
+    routes,
     sessions::{Post, SessionId, Sessions},
+    username::Username,
 };
 
 /// One instance of the posts service. Clones are handles to the same instance.

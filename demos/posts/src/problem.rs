@@ -1,17 +1,17 @@
 //! Everything that can be wrong with a request: its status and its words are decided here and nowhere else.
 
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use moorline_service::reply;
 
 use crate::{
     body::{BODY_BYTES, TEXT_BYTES},
     caller::{Caller, Format},
-    names::{Username, UsernameError},
     page::Page,
     posts::Posts,
+    username::{Username, UsernameError},
 };
 
 /// Why a request was refused. Each message says what to do instead.
@@ -72,11 +72,7 @@ impl Problem {
         let (status, message) = (self.status(), self.to_string());
         match caller.format {
             Format::Html => (status, Page::new(posts, caller).notice(&message)).into_response(),
-            Format::Json => {
-                let title = status.canonical_reason().unwrap_or_default();
-                let body = json!({ "title": title, "status": status.as_u16(), "detail": message });
-                (status, [(CONTENT_TYPE, "application/problem+json")], format!("{body}\n")).into_response()
-            }
+            Format::Json => reply::Problem::new(status, message).into_response(),
             Format::Text => (status, format!("{message}\n")).into_response(),
         }
     }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use moorline_service::{InstanceName, reply};
 
 use crate::{
     caller::{self, Caller},
-    names::{InstanceName, Username},
     posts::Posts,
     problem::Problem,
+    username::Username,
 };
 
 /// What an instance did with one request, for [`Posts::with_observer`].
@@ -63,7 +64,7 @@ pub(crate) async fn pass(State(posts): State<Posts>, mut req: Request, next: Nex
     if let Some(problem) = rsp.extensions_mut().remove::<Problem>() {
         rsp = word(&rsp, &problem, &posts, &caller);
     }
-    mark(&mut rsp, &posts);
+    reply::mark(&mut rsp, posts.name());
     served.status = rsp.status().as_u16();
     posts.observe(&served);
     rsp
@@ -79,13 +80,3 @@ fn word(rsp: &Response, problem: &Problem, posts: &Posts, caller: &Caller) -> Re
     }
     worded
 }
-
-fn mark(rsp: &mut Response, posts: &Posts) {
-    let headers = rsp.headers_mut();
-    headers.insert(SERVED_BY, posts.name().header());
-    // Every answer depends on who asks and on what they did a moment ago.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");

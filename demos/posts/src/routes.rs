@@ -8,18 +8,19 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Redirect, Response},
     routing::get,
 };
-use serde::{Deserialize, Serialize};
+use moorline_service::reply;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     body::{self, BODY_BYTES},
     caller::{self, Caller, Format, Login},
-    names::{Username, UsernameError},
     page::Page,
     posts::Posts,
     problem::Problem,
     rim::{self, LoggedIn},
     sessions::SessionId,
+    username::{Username, UsernameError},
 };
 
 pub(crate) fn router(posts: Posts) -> Router {
@@ -58,7 +59,7 @@ async fn login(
     caller.login = Login::Active(id, user.clone());
     let rsp = match caller.format {
         Format::Html => Page::new(&posts, &caller).into_response(),
-        Format::Json => json_line(&json!({ "user": user.as_str(), "instance": posts.name().as_str() })),
+        Format::Json => reply::json(&json!({ "user": user.as_str(), "instance": posts.name().as_str() })),
         Format::Text => format!("logged in as {} on {}\n", user.as_str(), posts.name()).into_response(),
     };
     let cookie = AppendHeaders([(header::SET_COOKIE, caller::cookie_for(id))]);
@@ -74,7 +75,7 @@ async fn logout(State(posts): State<Posts>, Extension(mut caller): Extension<Cal
     caller.login = Login::Never;
     let rsp = match caller.format {
         Format::Html => Page::new(&posts, &caller).notice("You are logged out.").into_response(),
-        Format::Json => json_line(&json!({ "user": null, "instance": posts.name().as_str() })),
+        Format::Json => reply::json(&json!({ "user": null, "instance": posts.name().as_str() })),
         Format::Text => format!("logged out on {}\n", posts.name()).into_response(),
     };
     let cookie = AppendHeaders([(header::SET_COOKIE, caller::expired_cookie())]);
@@ -84,7 +85,7 @@ async fn logout(State(posts): State<Posts>, Extension(mut caller): Extension<Cal
 async fn list(State(posts): State<Posts>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
     let (id, user) = logged_in(&caller)?;
     let written = posts.posts(id).ok_or(Problem::SessionLost)?;
-    Ok(json_line(&json!({ "user": user.as_str(), "instance": posts.name().as_str(), "posts": written })))
+    Ok(reply::json(&json!({ "user": user.as_str(), "instance": posts.name().as_str(), "posts": written })))
 }
 
 async fn write(
@@ -99,7 +100,7 @@ async fn write(
     // A browser is sent to the page with a GET, so that reloading it does not post again.
     Ok(match caller.format {
         Format::Html => Redirect::to("/").into_response(),
-        Format::Json | Format::Text => (StatusCode::CREATED, json_line(&post)).into_response(),
+        Format::Json | Format::Text => (StatusCode::CREATED, reply::json(&post)).into_response(),
     })
 }
 
@@ -113,13 +114,6 @@ fn logged_in(caller: &Caller) -> Result<(SessionId, &Username), Problem> {
         Login::Lost => Err(Problem::SessionLost),
         Login::Never => Err(Problem::NotLoggedIn),
     }
-}
-
-/// JSON on one line, with its end, so that a terminal's prompt does not stick to it.
-fn json_line(value: &impl Serialize) -> Response {
-    // Our own plain structures, without maps whose keys are not text: they always serialise.
-    let line = serde_json::to_string(value).expect("plain data") + "\n";
-    ([(header::CONTENT_TYPE, "application/json")], line).into_response()
 }
 
 const MOORLINE_SESSION: HeaderName = HeaderName::from_static("moorline-session");

@@ -19,7 +19,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::names::Username;
+use crate::username::Username;
 
 /// What the session cookie holds: 128 random bits. Whoever knows them *is* the user, so they are never logged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,6 +3,8 @@
 use std::fmt::{self, Display};
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::users;
+
 /// Everything that stands in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -12,6 +14,8 @@ pub(crate) struct Layout {
     pub(crate) admin: Option<SocketAddr>,
     /// Who gets a request.
     pub(crate) policy: Policy,
+    /// Where the users service is.
+    pub(crate) users: SocketAddr,
 }
 
 /// Who gets a request.
@@ -43,8 +47,10 @@ impl Layout {
         for server in servers {
             text += &format!("      - {server}\n");
         }
+        text += &format!("  users: {{ endpoints: [{{ name: {}, address: {} }}] }}\n", users::NAME, self.users);
         let hosts = HOSTS.join(", ");
-        text + &format!("routes:\n  - hosts: [{hosts}]\n    rules: [{{ backend: posts, {} }}]\n", self.policy)
+        text += &format!("routes:\n  - hosts: [{hosts}]\n    rules: [{{ backend: posts, {} }}]\n", self.policy);
+        text + &format!("  - hosts: [{USERS_HOST}]\n    rules: [{{ backend: users }}]\n")
     }
 }
 
@@ -75,6 +81,9 @@ const HOSTS: [&str; 3] = [HOST, "localhost", "127.0.0.1"];
 /// The lesson's host.
 pub(crate) const HOST: &str = "session-affinity.com";
 
+/// The host of the users service.
+pub(crate) const USERS_HOST: &str = "users.session-affinity.com";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +91,7 @@ mod tests {
     #[test]
     fn the_file_is_one_that_moorline_takes_without_a_warning() {
         for (policy, admin) in [(Policy::RoundRobin, None), (Policy::Sticky, Some(local(9901)))] {
-            let layout = Layout { listener: local(8080), admin, policy };
+            let layout = Layout { listener: local(8080), admin, policy, users: local(9011) };
             let servers = [("posts-0", 9001, false), ("posts-1", 9002, true)];
             let servers = servers.map(|(name, port, drains)| Server { name, address: local(port), drains });
             let text = layout.text(servers.into_iter());

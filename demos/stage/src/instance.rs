@@ -20,7 +20,7 @@ pub(crate) struct Instance {
 
 /// The task that serves. Its end closes every socket of the instance.
 #[derive(Debug)]
-struct Server(JoinHandle<()>);
+pub(crate) struct Server(JoinHandle<()>);
 
 impl Instance {
     /// A new one without sessions, on a free port.
@@ -30,8 +30,8 @@ impl Instance {
         let posts = Posts::with_observer(name, observer);
         let (stop, stopped) = oneshot::channel();
         // An error would mean that nobody can stop it any more, which is a reason to stop as well.
-        let server = tokio::spawn(posts.clone().serve(listener, async { drop(stopped.await) }));
-        Ok(Self { posts, address, stop, server: Server(server) })
+        let server = Server::spawn(posts.clone().serve(listener, async { drop(stopped.await) }));
+        Ok(Self { posts, address, stop, server })
     }
 
     /// Where it listens.
@@ -58,6 +58,13 @@ impl Instance {
         self.server.0.abort();
         // Aborted, which is an error and what was wanted.
         let _ = (&mut self.server.0).await;
+    }
+}
+
+impl Server {
+    /// Serves until the future ends, or this is dropped.
+    pub(crate) fn spawn(serve: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(serve))
     }
 }
 

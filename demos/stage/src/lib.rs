@@ -1,6 +1,6 @@
 //! `cargo demo`: the lesson on sticky sessions, played through on one machine without a cluster.
 //!
-//! Three posts instances and Moorline run in one process, over real sockets. Either somebody plays with them ([`demo`]):
+//! Three posts instances, a users service and Moorline run in one process, over real sockets. Either somebody plays with them ([`demo`]):
 //! every request is shown as it comes, and instances can be drained, killed and rolled. Or 48 users play a fixed
 //! [`story`] and count what they lose.
 //!
@@ -10,6 +10,8 @@
 //! The modules in reading order:
 
 mod instance;
+
+mod users;
 
 mod file;
 

@@ -8,7 +8,7 @@ use clap::Parser;
 use moorline_stage::demo::{self, Options};
 use moorline_stage::story::{self, Scale};
 
-/// Three posts instances and Moorline on this machine, to play the lesson on sticky sessions through
+/// Three posts instances, a users service and Moorline on this machine, to play the lesson on sticky sessions through
 #[derive(Debug, Parser)]
 #[command(name = "moorline-stage", bin_name = "cargo demo", version, after_help = EXAMPLES)]
 struct Args {

@@ -1,4 +1,4 @@
-//! Three posts instances and the proxy in front of them, and what can be done to them.
+//! Three posts instances, a users service and the proxy in front of them, and what can be done to the instances.
 //!
 //! Whatever is done ends with a configuration file, which is published as `moorline run` publishes a file that has
 //! changed. The proxy serves on threads of its own; the instances are tasks of the runtime that [`Stage::open`] is called
@@ -23,6 +23,7 @@ use moorline_posts::{InstanceName, Observer};
 pub(crate) use self::roll::Manner;
 use crate::file::{Layout, Policy, Server};
 use crate::instance::Instance;
+use crate::users::UsersService;
 
 /// The names of the instances.
 pub(crate) const NAMES: [&str; 3] = ["posts-0", "posts-1", "posts-2"];
@@ -47,6 +48,8 @@ pub(crate) struct Stage {
     sessions: Arc<Sessions>,
     observer: Observer,
     set: Mutex<Set>,
+    /// Ends with the stage.
+    _users: UsersService,
 }
 
 /// What changes while it runs.
@@ -85,13 +88,15 @@ impl Stage {
             let instance = Instance::start(name.clone(), Arc::clone(&setup.observer)).await?;
             endpoints.push(Endpoint { name, address: instance.address(), drains: false, instance: Some(instance) });
         }
+        let users = UsersService::start().await?;
         let text = |layout: &Layout| layout.text(endpoints.iter().map(Endpoint::server));
-        let (bound, control, layout) = bind::bind(&setup, text)?;
+        let (bound, control, layout) = bind::bind(&setup, users.address(), text)?;
         let mut set = Set { control, keys: keys::random()?, endpoints };
         set.publish(&layout)?;
         let running = bound.serve(setup.access_log)?;
         let sessions = Arc::clone(running.sessions());
-        Ok((Self { layout, sessions, observer: setup.observer, set: Mutex::new(set) }, running))
+        let stage = Self { layout, sessions, observer: setup.observer, set: Mutex::new(set), _users: users };
+        Ok((stage, running))
     }
 
     /// From now on the endpoint gets no new sessions (or gets them again).
@@ -134,7 +139,12 @@ impl Stage {
         self.layout.admin
     }
 
-    /// All endpoints.
+    /// Where the users service is.
+    pub(crate) fn users_address(&self) -> SocketAddr {
+        self.layout.users
+    }
+
+    /// All endpoints of posts.
     pub(crate) fn endpoints(&self) -> Vec<Seen> {
         let berths = self.sessions.berths();
         let moored = |name: &str| berths.iter().find(|berth| *berth.name == *name).map_or(0, |berth| berth.sessions());

@@ -1,6 +1,6 @@
 use axum::http::StatusCode;
 
-use crate::support::{TEXT, get, instance, log_in, posts_of, write};
+use crate::support::{Cookie, TEXT, get, instance, log_in, posts_of, write};
 
 #[tokio::test]
 async fn a_login_sets_a_cookie_that_opens_your_posts() {

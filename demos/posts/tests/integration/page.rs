@@ -1,6 +1,6 @@
 use axum::http::StatusCode;
 
-use crate::support::{BROWSER, FORM, TEXT, ask, get, instance, log_in, write};
+use crate::support::{BROWSER, Cookie, FORM, TEXT, ask, get, instance, log_in, write};
 
 #[tokio::test]
 async fn the_page_leads_from_login_to_logout() {

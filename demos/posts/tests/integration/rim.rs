@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::{Method, StatusCode};
 use moorline_posts::{Posts, Served};
 
-use crate::support::{ask, get, instance, log_in};
+use crate::support::{Cookie, ask, get, instance, log_in};
 
 #[tokio::test]
 async fn other_methods_are_refused_with_those_allowed() {

@@ -1,9 +1,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::http::StatusCode;
+use moorline_service::testing::{Connection, soon};
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::support::{Connection, Running, instance, run, soon};
+use crate::support::{Cookie, PostsUser, Running, instance, run};
 
 #[tokio::test]
 async fn every_answer_names_the_instance_even_a_refusal() {
@@ -38,12 +39,12 @@ async fn many_users_at_once_see_their_own_posts_only() {
     for number in 0..50 {
         users.spawn(async move {
             let mut client = Connection::open(addr).await.expect("to connect");
-            let cookie = client.get(&format!("/login?username=user-{number}"), "").await.cookie();
+            let cookie = client.get(&format!("/login?username=user-{number}")).await.cookie();
             for _ in 0..10 {
-                let written = client.post(&format!("by {number}"), &cookie).await;
+                let written = client.post_as(&cookie, &format!("by {number}")).await;
                 assert_eq!(written.status, StatusCode::CREATED);
             }
-            let list = client.get("/post", &cookie).await.json();
+            let list = client.get_as(&cookie, "/post").await.json();
             assert_eq!(list["user"], format!("user-{number}"));
             let texts = list["posts"].as_array().expect("posts").iter().map(|post| &post["text"]);
             assert_eq!(texts.filter(|text| **text == format!("by {number}")).count(), 10);
@@ -53,7 +54,7 @@ async fn many_users_at_once_see_their_own_posts_only() {
     let users = soon(users.join_all()).await;
     assert_eq!(posts.sessions(), 50);
     for (mut client, cookie) in users {
-        client.get("/logout", &cookie).await;
+        client.get_as(&cookie, "/logout").await;
     }
     soon(posts.without_sessions()).await;
     assert_eq!(posts.sessions(), 0);
@@ -64,7 +65,7 @@ async fn shutdown_closes_idle_and_silent_connections() {
     let Running { addr, stop, task } = run(instance("posts-0")).await;
     let mut silent = Connection::open(addr).await.expect("to connect");
     let mut idle = Connection::open(addr).await.expect("to connect");
-    assert_eq!(idle.get("/healthz", "").await.status, StatusCode::OK);
+    assert_eq!(idle.get("/healthz").await.status, StatusCode::OK);
     stop.send(()).expect("it runs");
     // Sooner than the time after which requests in progress are cut off: nobody waits for these two.
     let ended = timeout(Duration::from_secs(4), task).await.expect("it waits for idle connections");
@@ -79,7 +80,7 @@ async fn shutdown_lets_a_request_in_progress_finish() {
     let posts = instance("posts-0");
     let Running { addr, stop, task } = run(posts.clone()).await;
     let mut client = Connection::open(addr).await.expect("to connect");
-    let cookie = client.get("/login?username=walker", "").await.cookie();
+    let cookie = client.get("/login?username=walker").await.cookie();
     let mut client = begin_post(addr, &cookie).await;
     stop.send(()).expect("it runs");
     client.send("hello").await;
@@ -102,7 +103,7 @@ async fn begin_post(addr: SocketAddr, cookie: &str) -> Connection {
 async fn a_dropped_instance_cuts_every_connection() {
     let Running { addr, stop: _stop, task } = run(instance("posts-0")).await;
     let mut idle = Connection::open(addr).await.expect("to connect");
-    let cookie = idle.get("/login?username=walker", "").await.cookie();
+    let cookie = idle.get("/login?username=walker").await.cookie();
     let mut busy = begin_post(addr, &cookie).await;
     task.abort();
     assert!(soon(task).await.expect_err("it was aborted").is_cancelled());
@@ -115,14 +116,14 @@ async fn a_dropped_instance_cuts_every_connection() {
 async fn a_restarted_instance_remembers_nothing() {
     let before = run(instance("posts-0")).await;
     let mut client = Connection::open(before.addr).await.expect("to connect");
-    let cookie = client.get("/login?username=walker", "").await.cookie();
-    assert_eq!(client.get("/post", &cookie).await.status, StatusCode::OK);
+    let cookie = client.get("/login?username=walker").await.cookie();
+    assert_eq!(client.get_as(&cookie, "/post").await.status, StatusCode::OK);
     drop(before.stop);
     soon(before.task).await.expect("it ends in peace");
 
     let after = run(instance("posts-0")).await;
     let mut client = Connection::open(after.addr).await.expect("to connect");
-    assert_eq!(client.get("/post", &cookie).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(client.get_as(&cookie, "/post").await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -130,11 +131,11 @@ async fn a_client_that_vanishes_half_way_leaves_nothing_behind() {
     let posts = instance("posts-0");
     let Running { addr, stop: _stop, .. } = run(posts.clone()).await;
     let mut client = Connection::open(addr).await.expect("to connect");
-    let cookie = client.get("/login?username=walker", "").await.cookie();
+    let cookie = client.get("/login?username=walker").await.cookie();
     for part in ["GET /po", "garbage\r\n\r\n", "POST /post HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\nhalf"] {
         Connection::open(addr).await.expect("to connect").send(part).await;
     }
-    let list = client.get("/post", &cookie).await;
+    let list = client.get_as(&cookie, "/post").await;
     assert_eq!(list.json()["posts"].as_array().map(Vec::len), Some(0));
     assert_eq!(posts.sessions(), 1);
 }

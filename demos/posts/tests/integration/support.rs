@@ -1,19 +1,14 @@
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{Request, header},
 };
 use http_body_util::BodyExt;
 use moorline_posts::Posts;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
-    task::JoinHandle,
-    time::timeout,
-};
+use moorline_service::testing::{Answer, Connection};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tower::ServiceExt;
 
 /// What a browser says that it accepts.
@@ -24,34 +19,17 @@ pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 pub(crate) const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 pub(crate) const TEXT: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
 
-/// Fails the test rather than let it hang. Nothing here waits for the time to pass.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future).await.expect("it takes too long")
-}
-
 pub(crate) fn instance(name: &str) -> Posts {
     Posts::new(name.parse().expect("a good name"))
 }
 
-/// A response, read to its end.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
+/// The session cookie that an answer sets, as a client sends it back.
+pub(crate) trait Cookie {
+    fn cookie(&self) -> String;
 }
 
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).expect("JSON")
-    }
-
-    /// The session cookie that the answer sets, as a client sends it back.
-    pub(crate) fn cookie(&self) -> String {
+impl Cookie for Answer {
+    fn cookie(&self) -> String {
         let set = self.header("set-cookie");
         set.split(';').next().unwrap_or_default().to_owned()
     }
@@ -118,61 +96,18 @@ pub(crate) async fn run(posts: Posts) -> Running {
     Running { addr, stop, task }
 }
 
-/// One kept-alive connection, spoken in plain bytes.
-pub(crate) struct Connection(TcpStream);
+/// Somebody who is logged in, on a connection.
+pub(crate) trait PostsUser {
+    async fn get_as(&mut self, cookie: &str, target: &str) -> Answer;
+    async fn post_as(&mut self, cookie: &str, text: &str) -> Answer;
+}
 
-impl Connection {
-    pub(crate) async fn open(addr: SocketAddr) -> io::Result<Self> {
-        TcpStream::connect(addr).await.map(Self)
+impl PostsUser for Connection {
+    async fn get_as(&mut self, cookie: &str, target: &str) -> Answer {
+        self.ask("GET", target, &[("cookie", cookie)], "").await
     }
 
-    pub(crate) async fn send(&mut self, bytes: &str) {
-        self.0.write_all(bytes.as_bytes()).await.expect("to send");
-    }
-
-    /// Sends a request without a body and reads its answer.
-    pub(crate) async fn get(&mut self, target: &str, cookie: &str) -> Answer {
-        self.send(&format!("GET {target} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\n\r\n")).await;
-        self.answer().await
-    }
-
-    /// Sends a post as plain text and reads its answer.
-    pub(crate) async fn post(&mut self, text: &str, cookie: &str) -> Answer {
-        let length = text.len();
-        let head = "POST /post HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n";
-        self.send(&format!("{head}cookie: {cookie}\r\ncontent-length: {length}\r\n\r\n{text}")).await;
-        self.answer().await
-    }
-
-    /// Reads one answer: its head, and as much as its Content-Length says.
-    pub(crate) async fn answer(&mut self) -> Answer {
-        let head = soon(self.head()).await;
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
-        let pairs = lines.filter_map(|line| line.split_once(": "));
-        let headers: HeaderMap = pairs
-            .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
-            .collect::<Vec<(header::HeaderName, header::HeaderValue)>>()
-            .into_iter()
-            .collect();
-        let length = headers.get("content-length").map_or("0", |value| value.to_str().expect("text"));
-        let mut body = vec![0; length.parse().expect("a number")];
-        soon(self.0.read_exact(&mut body)).await.expect("a body");
-        let body = String::from_utf8(body).expect("UTF-8");
-        Answer { status: status.expect("a status"), headers, body }
-    }
-
-    /// Waits until the other side closes, whether in peace or with a reset.
-    pub(crate) async fn closed(&mut self) {
-        let rest = soon(self.0.read_to_end(&mut Vec::new())).await;
-        assert!(matches!(rest, Ok(0) | Err(_)), "more bytes came: {rest:?}");
-    }
-
-    async fn head(&mut self) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.0.read_u8().await.expect("a head"));
-        }
-        String::from_utf8(head).expect("text")
+    async fn post_as(&mut self, cookie: &str, text: &str) -> Answer {
+        self.ask("POST", "/post", &[TEXT, ("cookie", cookie)], text).await
     }
 }

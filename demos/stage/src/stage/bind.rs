@@ -1,5 +1,7 @@
 //! Which ports the proxy gets.
 
+use std::net::SocketAddr;
+
 use anyhow::bail;
 use moorline::app::{self, Bound};
 use moorline::config::Config;
@@ -11,9 +13,13 @@ use crate::file::{Layout, local};
 
 /// Binds the sockets that `setup` asks for, and says where they are. The admin API is where everybody looks for it, or,
 /// if another one is there, on a free port: two demos at a time are no reason to fail.
-pub(super) fn bind(setup: &Setup, text: impl Fn(&Layout) -> String) -> anyhow::Result<(Bound, Control, Layout)> {
+pub(super) fn bind(
+    setup: &Setup,
+    users: SocketAddr,
+    text: impl Fn(&Layout) -> String,
+) -> anyhow::Result<(Bound, Control, Layout)> {
     let admin = setup.admin.then_some(ADMIN);
-    let mut layout = Layout { listener: local(setup.port), admin, policy: setup.policy };
+    let mut layout = Layout { listener: local(setup.port), admin, policy: setup.policy, users };
     let (bound, control) = match app::bind(Config::from(&parse(&text(&layout))?)) {
         Err(error) if Some(error.address) == admin => {
             layout.admin = Some(local(0));

@@ -60,10 +60,11 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// An answer without its body.
+/// An answer.
 struct Answer {
     status: u16,
     head: String,
+    body: String,
 }
 
 impl Answer {
@@ -82,17 +83,22 @@ impl Answer {
     }
 }
 
-/// Asks over a connection of its own, as curl does each time.
+/// Asks for posts.
 async fn get(address: SocketAddr, target: &str, cookies: &str) -> Answer {
-    let mut stream = soon(TcpStream::connect(address)).await.expect("it listens");
-    let head = format!("GET {target} HTTP/1.1\r\nhost: session-affinity.com\r\nconnection: close\r\n");
     let cookies = if cookies.is_empty() { String::new() } else { format!("cookie: {cookies}\r\n") };
-    stream.write_all(format!("{head}{cookies}\r\n").as_bytes()).await.expect("to send");
+    ask(address, &format!("GET {target} HTTP/1.1\r\nhost: session-affinity.com\r\n{cookies}"), "").await
+}
+
+/// Asks over a connection of its own, as curl does each time.
+async fn ask(address: SocketAddr, head: &str, body: &str) -> Answer {
+    let mut stream = soon(TcpStream::connect(address)).await.expect("it listens");
+    let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.expect("to send");
     let mut answer = String::new();
     soon(stream.read_to_string(&mut answer)).await.expect("an answer");
-    let (head, _) = answer.split_once("\r\n\r\n").expect("a head");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    Answer { status, head: head.to_owned() }
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 #[tokio::test]
@@ -115,6 +121,24 @@ async fn the_lesson_can_be_walked_through_and_every_request_is_shown() {
     let shown = demo.line("  403  ").await;
     assert!(shown.starts_with("- "), "{shown:?}");
     assert!(!shown.contains('\x1b'), "no colours without a terminal: {shown:?}");
+    assert_eq!(demo.end(Signal::TERM).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn users_are_made_and_listed_at_a_host_of_their_own() {
+    let mut demo = Demo::start().await;
+    let shown = demo.line("curl http://users.session-affinity.com").await;
+    assert!(shown.contains("/user --data '{\"username\": \"walker\"}' --resolve"), "{shown}");
+    let host = "HTTP/1.1\r\nhost: users.session-affinity.com\r\n";
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let made = ask(demo.address, &format!("POST /user {host}{form}"), r#"{"username": "walker"}"#).await;
+    assert_eq!((made.status, made.served_by()), (201, "users-0"), "{}", made.body);
+    let list = ask(demo.address, &format!("GET /user {host}"), "").await;
+    assert!(list.status == 200 && list.body.contains("\"username\":\"walker\""), "{}", list.body);
+    assert_eq!(list.headers("set-cookie").count(), 0, "nobody has to come back to the same instance");
+    let shown = demo.line("/user  ").await;
+    assert!(shown.contains("users-0") && shown.contains("unpinned"), "{shown:?}");
+    assert_eq!(get(demo.address, "/user", "").await.status, 404, "posts has no users");
     assert_eq!(demo.end(Signal::TERM).await.code(), Some(0));
 }
 

@@ -1,14 +1,19 @@
-//! Connections: accepted, bounded, and closed when the instance ends. Knows nothing of posts.
+//! Connections: accepted, bounded, and closed when the instance ends. Each request carries its client's address, as
+//! [`ConnectInfo`].
 //!
 //! # Why not `axum::serve`
 //!
 //! It detaches its connections, so a kept-alive one would outlive the instance that was "killed" and go on answering with
 //! its sessions; and it gives a client that never finishes its request all the time in the world.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, extract::ConnectInfo};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -22,8 +27,11 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-/// Serves until `shutdown` is ready, then finishes. Dropping the future closes everything at once.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send) {
+/// Serves HTTP/1.1 on `listener` until `shutdown` is ready; then lets requests in progress finish, for a few seconds at
+/// most, and closes every connection, idle ones too.
+///
+/// Dropping the future closes the listener and all connections at once, as a crash would.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send) {
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -32,8 +40,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
-            stream = accept(&listener), if connections.len() < CONNECTIONS => {
-                connections.spawn(connection(stream, router.clone(), stopping.clone()));
+            (stream, client) = accept(&listener), if connections.len() < CONNECTIONS => {
+                connections.spawn(connection(stream, client, router.clone(), stopping.clone()));
             }
         }
     }
@@ -47,10 +55,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
 
 /// The next connection. What can fail here is the client's fault or passes (no file descriptors left), so it is tried
 /// again, after a pause that keeps a lasting failure from spinning. Cancel safe.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => warn!(%error, "cannot accept a connection"),
         }
         sleep(ACCEPT_PAUSE).await;
@@ -58,12 +66,17 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// One connection until it ends, or until the sender of `stopping` is gone and the request in progress is answered.
-async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
+async fn connection(stream: TcpStream, client: SocketAddr, router: Router, mut stopping: watch::Receiver<()>) {
     // Only costs latency if it fails.
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut req: hyper::Request<Incoming>| {
+        req.extensions_mut().insert(ConnectInfo(client));
+        router.call(req)
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = select! {
         ended = &mut connection => ended,
         _ = stopping.changed() => {
