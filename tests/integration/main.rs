@@ -11,6 +11,7 @@ mod commands;
 mod cookies;
 mod endpoint_tls;
 mod errors;
+mod floods;
 mod grpc;
 mod headers;
 mod hostile;

@@ -3,8 +3,6 @@
 //! Heads are written as literals without an index, which needs no state. What comes back is understood as far as its
 //! status: [`Connection::open`] says that it has no room for a table, so that answers need none either.
 
-#![allow(dead_code, reason = "HTTP/2 is not served yet")]
-
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

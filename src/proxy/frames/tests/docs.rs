@@ -10,11 +10,9 @@ fn document() -> String {
     let mut text = format!(
         "# Floods
 
-**Not in force yet**: the guard that knows these floods is built and tested by itself; HTTP/2 is not served so far.
-
 An HTTP/2 connection has a budget for frames that bring no request forward: `http2_frames` of the [limits](file.md#limits).
 When a frame costs more than is left, the connection ends with GOAWAY (ENHANCE_YOUR_CALM), which names the flood in its
-debug data. The names do not change.
+debug data, and `moorline_http2_floods_total` counts it. The names do not change.
 
 What is earned back, up to `http2_frames`: {PER_ANSWER} by each answer that comes to its end, {PER_SECOND} by each second. HEADERS that
 open a stream are free, and so is DATA that has a byte or ends its stream. One PING is free for each HEADERS and DATA
