@@ -12,5 +12,15 @@ pub mod decision;
 pub mod edit;
 pub mod labels;
 
+pub mod kubernetes;
+pub mod mongod;
+
+pub mod cycle;
+pub mod report;
+pub mod run;
+
+pub mod http;
+pub mod metrics;
+
 #[cfg(test)]
 mod fixture;
