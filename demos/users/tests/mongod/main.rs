@@ -1,4 +1,4 @@
-//! The users service over real MongoDB servers. Needs the feature `mongod-tests`, and a mongod: `tests/mongod/install` gets
+//! The users service over real MongoDB servers. Needs the feature `mongod-tests`, and a mongod: `demos/mongod` gets
 //! one, and a test that finds none says so.
 
 /// What holds for every store.

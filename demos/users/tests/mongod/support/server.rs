@@ -96,7 +96,7 @@ fn binary() -> PathBuf {
     let binary = std::env::var_os("MONGOD_BIN").map_or(installed, PathBuf::from);
     assert!(
         binary.is_file(),
-        "there is no mongod at {}; get one with demos/users/tests/mongod/install",
+        "there is no mongod at {}; get one with demos/mongod",
         binary.display()
     );
     binary
