@@ -1,17 +1,11 @@
 """The finished run as Markdown that also reads well in a terminal."""
 
-import datetime
-import os
-import pathlib
-import platform
 import statistics
 import subprocess
-import sys
 
+import text
 from measure import CONNECTIONS
-from processes import first_line, resident_megabytes
-
-HERE = pathlib.Path(__file__).resolve().parent
+from processes import resident_megabytes
 
 
 class Report:
@@ -26,14 +20,12 @@ class Report:
         return "\n".join(["# moorline beside HAProxy", "", *self.setting(), "", *self.table(), "", *self.findings()])
 
     def setting(self):
-        command = " ".join(["benches/peers/run", *sys.argv[1:]])
-        commit = first_line(["git", "-C", str(HERE), "describe", "--always", "--dirty"])
         return [
-            f"- Machine: {cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}",
-            f"- Date: {datetime.date.today().isoformat()}",
-            f"- Versions: {self.moorline.version} (commit {commit or 'none'}), {self.haproxy.version}, "
+            text.machine(),
+            text.date(),
+            f"- Versions: {self.moorline.version} (commit {text.commit()}), {self.haproxy.version}, "
             f"{' '.join(first_version('wrk').split()[:2])}",
-            f"- Command: `{command}`: {len(self.rounds)} pairs of {self.machine.seconds} s, {CONNECTIONS} connections, "
+            f"- Command: `{text.command()}`: {len(self.rounds)} pairs of {self.machine.seconds} s, {CONNECTIONS} connections, "
             f"proxies on core {self.machine.proxy_core}, wrk and origin on core {self.machine.load_core}",
         ]
 
@@ -53,7 +45,7 @@ class Report:
             self.sizes("resident after the load, MB", lambda proxy: resident_megabytes(proxy.pid), 1),
             self.sizes("request head sent upstream, bytes", lambda proxy: proxy.head_bytes, 0),
         ]
-        return markdown(rows)
+        return text.markdown(rows)
 
     def row(self, title, field, digits):
         """Medians of the windows, and the median of the pairs' ratios."""
@@ -108,23 +100,6 @@ class Report:
 
 def listed(ratios):
     return ", ".join(f"{ratio:.3f}" for ratio in ratios)
-
-
-def markdown(rows):
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        lines.append(f"| {' | '.join(cells)} |")
-    rule = ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]
-    return [lines[0], f"| {' | '.join(rule)} |", *lines[1:]]
-
-
-def cpu_model():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def first_version(program):

@@ -1,4 +1,4 @@
-"""The processes of one run, and what the system says about them. Nothing here knows what is compared."""
+"""The processes of one run, and what the system says about them. Nothing here knows what is measured."""
 
 import os
 import pathlib
@@ -10,8 +10,14 @@ import sys
 import tempfile
 
 
+# What this run is called: the folder of its `run`.
+NAME = pathlib.Path(sys.argv[0]).resolve().parent.name
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+
+
 class Failed(Exception):
-    """The comparison cannot go on, for the reason given."""
+    """The run cannot go on, for the reason given."""
 
 
 class CannotRun(Failed):
@@ -19,7 +25,7 @@ class CannotRun(Failed):
 
 
 def note(text):
-    print(f"peers: {text}", file=sys.stderr, flush=True)
+    print(f"{NAME}: {text}", file=sys.stderr, flush=True)
 
 
 class Processes:
@@ -27,7 +33,7 @@ class Processes:
 
     def __enter__(self):
         self.started = []
-        self.directory = tempfile.TemporaryDirectory(prefix="moorline-peers-")
+        self.directory = tempfile.TemporaryDirectory(prefix=f"moorline-{NAME}-")
         self.scratch = pathlib.Path(self.directory.name)
         return self
 
@@ -70,14 +76,25 @@ class Processes:
             process.wait()
 
 
-def require_machine():
-    missing = [name for name in ("haproxy", "wrk") if not shutil.which(name)]
+def require_machine(*programs):
+    """The two cores: one for everything else, one for the proxy."""
+    missing = [name for name in programs if not shutil.which(name)]
     if missing:
         raise CannotRun(f"{' and '.join(missing)} not found; try: apt-get install {' '.join(missing)}")
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise CannotRun("two cores are needed: one for the proxy, one for everything else")
     return cores[:2]
+
+
+def build(name, selection, always=False):
+    """The release build of this program."""
+    path = RELEASE / name
+    if always or not path.exists():
+        note(f"building {name}")
+        if subprocess.run(["cargo", "build", "--release", "--quiet", *selection], cwd=ROOT).returncode != 0:
+            raise Failed(f"cannot build {name}")
+    return path
 
 
 def free_addresses(count):

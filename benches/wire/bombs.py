@@ -1,0 +1,68 @@
+"""Heads that are small on the wire and large in memory, or simply large and many: what does a connection get away with?"""
+
+import time
+
+import http2
+from bulk import warmed
+from figure import Figure
+from memory import Growth
+from processes import note
+from proxies import MIB
+
+STREAMS = 128
+WATCHED_SECONDS = 2
+# What a field counts besides its bytes: RFC 7541 §4.1. The table of a connection has room for 4 KiB.
+OVERHEAD = 32
+VALUE = b"v" * (4096 - OVERHEAD - len(b"bomb"))
+INSERT = b"\x40" + http2.text(b"bomb") + http2.text(VALUE)
+AGAIN = b"\xbe"
+
+
+def measure(machine):
+    return [
+        judge(machine, "a block of 120 KiB that stands for 480 MiB", compressed),
+        judge(machine, f"{STREAMS} blocks that stand for 60 KiB each, unanswered", referring),
+        judge(machine, f"{STREAMS} heads of 60 KiB each, unanswered", literal),
+        judge(machine, "a header block of 64 KiB that never ends", unfinished),
+    ]
+
+
+def judge(machine, name, attack):
+    note(f"header bomb: {name}")
+    with warmed(machine) as proxy, Growth(proxy) as growth:
+        client = http2.Client(proxy.plain)
+        client.read()
+        client.send(http2.frame(http2.SETTINGS, http2.ACK, 0))
+        try:
+            for piece in attack():
+                client.send(piece)
+            ended = ""
+        except OSError:
+            ended = ", and the connection was ended"
+        time.sleep(WATCHED_SECONDS)
+        client.close()
+    size = growth.bytes / MIB
+    return Figure.judged(f"header bomb: {name}", f"{size:.2f} MiB{ended}", "≤ 4 MiB a connection", size <= 4)
+
+
+def compressed():
+    yield http2.head_frames(1, http2.block("GET", "/stall") + INSERT + AGAIN * 120_000)
+
+
+def referring():
+    for number in range(STREAMS):
+        insert = INSERT if number == 0 else AGAIN
+        yield http2.head_frames(2 * number + 1, http2.block("GET", "/stall") + insert + AGAIN * 14)
+
+
+def literal():
+    fields = [(b"field-%d" % number, b"v" * 4000) for number in range(15)]
+    for number in range(STREAMS):
+        yield http2.head_frames(2 * number + 1, http2.block("GET", "/stall", *fields))
+
+
+def unfinished():
+    coded = http2.block("GET", "/stall", (b"large", b"v" * 63 * 1024))
+    yield http2.frame(http2.HEADERS, http2.END_STREAM, 1, coded[: http2.FRAME])
+    for at in range(http2.FRAME, len(coded), http2.FRAME):
+        yield http2.frame(http2.CONTINUATION, 0, 1, coded[at : at + http2.FRAME])

@@ -1,0 +1,50 @@
+"""Somebody who just wants to be served: requests over one kept connection, 500 a second, until SIGTERM.
+
+    bystander.py ADDRESS
+
+Then it prints the microseconds that each took as JSON. A request that is late because the one before it was late counts
+from when it was due; one that is late because this process was not woken in time does not, since that is no fault of the
+proxy's.
+"""
+
+import json
+import signal
+import socket
+import sys
+import time
+
+EVERY = 0.002
+REQUEST = b"GET /hello HTTP/1.1\r\nhost: bystander.example\r\n\r\n"
+
+
+def main():
+    host, _, port = sys.argv[1].rpartition(":")
+    going = True
+
+    def stop(*_):
+        nonlocal going
+        going = False
+
+    signal.signal(signal.SIGTERM, stop)
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    took, due = [], time.monotonic()
+    while going:
+        due += EVERY
+        wait = due - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+            due = time.monotonic()
+        connection.sendall(REQUEST)
+        answer = b""
+        while not answer.endswith(b"hello\n"):
+            piece = connection.recv(4096)
+            if not piece:
+                raise SystemExit(f"the proxy closed the bystander's connection: {answer!r}")
+            answer += piece
+        took.append(round((time.monotonic() - due) * 1e6))
+    print(json.dumps(took))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Clients that begin something and do not go on, two thousand of a kind at a time: is each let go when its time is over,
+and does somebody else notice that they are there?
+"""
+
+import asyncio
+import dataclasses
+import functools
+import json
+import socket
+import ssl
+import statistics
+import sys
+import time
+
+import http2
+from figure import Figure, Verdict
+from processes import Failed, note
+from proxies import HERE
+
+# So many connections are made per second.
+RAMP = 1000
+# A sweep takes place every 0.2 s; the rest is for a machine that does something else.
+LATE = 1.0
+EARLY = 0.4
+QUIET_SECONDS = 3
+DRIP_SECONDS = 0.4
+DOWNLOAD = 512 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """How somebody is slow, and the limits that end it, one after the other."""
+
+    name: str
+    opening: bytes
+    limits: tuple
+    tls: bool = False
+    drip: bytes = b""
+    reads: bool = True
+    is_http2: bool = False
+
+
+def kinds():
+    hello = client_hello()
+    begun = http2.PREFACE + http2.settings(window=65535)
+    no_window = http2.PREFACE + http2.settings(window=0)
+    upload = http2.request(1, "POST", "/sink", (b"content-length", b"1000000"), end=False) + http2.frame(http2.DATA, 0, 1, b"x" * 10)
+    over = ("body", "idle", "linger")
+    return [
+        Kind("silent after connecting", b"", ("first_byte",)),
+        Kind("silent after connecting, TLS port", b"", ("first_byte",), tls=True),
+        Kind("TLS: part of a ClientHello", hello[:100], ("handshake",), tls=True),
+        Kind("TLS: stalled after its ClientHello", hello, ("handshake",), tls=True),
+        Kind("head, a byte now and then", b"GET /hello HTTP/1.1\r\nhost: slow.example\r\nx-slow: ", ("head",), drip=b"x"),
+        Kind("upload, stalled", b"POST /sink HTTP/1.1\r\nhost: slow.example\r\ncontent-length: 1000000\r\n\r\nsome", ("body",)),
+        Kind("download, not read", b"GET /bytes/%d HTTP/1.1\r\nhost: slow.example\r\n\r\n" % DOWNLOAD, ("body",), reads=False),
+        Kind("HTTP/2: preface, stalled", http2.PREFACE[:20], ("first_byte",), is_http2=True),
+        Kind("HTTP/2: header block, stalled", begun + http2.request(1, "GET", "/hello", block_ends=False), ("head",), is_http2=True),
+        Kind("HTTP/2: upload, stalled", begun + upload, over, is_http2=True),
+        Kind("HTTP/2: response without a window", no_window + http2.request(1, "GET", f"/bytes/{DOWNLOAD}"), over, is_http2=True),
+    ]
+
+
+def client_hello():
+    """The first flight of a handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    out = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="wire.example").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def measure(machine, count, seconds):
+    """Every kind in turn, and the bystander's quiet before and after each."""
+    limits = {"first_byte": seconds, "handshake": seconds, "head": seconds, "body": seconds, "idle": seconds, "linger": 1}
+    figures = []
+    with machine.start_moorline(**{name: f"{value}s" for name, value in limits.items()}) as proxy:
+        quiet = Bystander(machine, proxy).wait(QUIET_SECONDS)
+        for kind in kinds():
+            note(f"{count} × {kind.name}")
+            bystander = Bystander(machine, proxy)
+            held = asyncio.run(hold(kind, proxy, count, limits))
+            during = bystander.end()
+            after = Bystander(machine, proxy).wait(QUIET_SECONDS)
+            figures += [judge(kind, held, count, limits), beside(kind, during, quiet + after)]
+            quiet = after
+    return figures
+
+
+def judge(kind, held, count, limits):
+    """All let go, none before its time and none after it."""
+    due = sum(limits[name] for name in kind.limits)
+    problems = held.problems(count, due, limits[kind.limits[0]] if kind.is_http2 and len(kind.limits) > 1 else None)
+    stream = f"; their streams after {min(held.given_up):.1f} to {max(held.given_up):.1f} s" if held.given_up else ""
+    measured = f"{len(held.closed)} of {count} after {min(held.closed):.1f} to {max(held.closed):.1f} s{stream}" if held.closed else "none"
+    if problems:
+        measured += ": " + ", ".join(problems)
+    goal = f"all, after {' + '.join(kind.limits)} = {due} s"
+    return Figure(f"{kind.name}: closed", measured, goal, Verdict.BROKEN if problems else Verdict.MET)
+
+
+def beside(kind, during, quiet):
+    ours, theirs = p99(during), p99(quiet)
+    measured = f"p99 {ours / 1000:.2f} ms, without them {theirs / 1000:.2f} ms: {ours / theirs:.2f} times"
+    return Figure.judged("– bystander", measured, "< 2 times", ours < 2 * theirs)
+
+
+def p99(took):
+    return statistics.quantiles(took, n=100)[98]
+
+
+class Bystander:
+    """bystander.py, which has to be served all the time."""
+
+    number = 0
+
+    def __init__(self, machine, proxy):
+        Bystander.number += 1
+        self.machine, self.name = machine, f"bystander-{Bystander.number}"
+        self.process = machine.processes.start(self.name, [sys.executable, str(HERE / "bystander.py"), proxy.plain], machine.load_core)
+        time.sleep(0.3)  # until it has begun
+
+    def wait(self, seconds):
+        time.sleep(seconds)
+        return self.end()
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(15)
+        said = self.machine.processes.output(self.name)
+        if self.process.returncode != 0:
+            raise Failed(f"the bystander was not served: {said.strip()}")
+        return json.loads(said)
+
+
+class Held:
+    """What has become of the slow clients; times since each began."""
+
+    def __init__(self):
+        self.closed, self.given_up, self.refused = [], [], 0
+        # Whoever has been told to go and does not, is let go all the same.
+        self.left = None
+
+    def problems(self, count, due, stream_due):
+        problems = []
+        if self.refused:
+            problems.append(f"{self.refused} not connected")
+        if len(self.closed) < count:
+            problems.append(f"{count - len(self.closed)} never closed")
+        if self.closed and max(self.closed) > due + LATE:
+            problems.append("too late")
+        if self.closed and min(self.closed) < due - EARLY:
+            problems.append("too early")
+        if self.left:
+            problems.append(f"the proxy still holds {self.left}")
+        if stream_due and (len(self.given_up) < count or max(self.given_up) > stream_due + LATE):
+            problems.append("streams too late")
+        return problems
+
+
+class Slow(asyncio.Protocol):
+    """One slow client. It leaves the connection open when it is told to go."""
+
+    def __init__(self, kind, held):
+        self.kind, self.held, self.is_over, self.frames = kind, held, False, http2.Frames()
+
+    def connection_made(self, transport):
+        self.transport, self.began = transport, time.monotonic()
+        if not self.kind.reads:
+            transport.pause_reading()
+        transport.write(self.kind.opening)
+
+    def drip(self):
+        if not self.is_over and not self.transport.is_closing():
+            self.transport.write(self.kind.drip)
+
+    def data_received(self, data):
+        if self.kind.is_http2 and self.frames:
+            for kind, flags, stream, _ in self.frames.feed(data):
+                ends = kind in (http2.HEADERS, http2.DATA) and flags & http2.END_STREAM
+                if stream == 1 and (ends or kind == http2.RST_STREAM):
+                    self.held.given_up.append(time.monotonic() - self.began)
+                    self.frames = None
+                    return
+
+    def eof_received(self):
+        self.over()
+        return True
+
+    def connection_lost(self, _):
+        self.over()
+
+    def over(self):
+        if not self.is_over:
+            self.is_over = True
+            self.held.closed.append(time.monotonic() - self.began)
+
+
+async def hold(kind, proxy, count, limits):
+    """Connects them all, waits until their time is over and then a little, and says what has become of them."""
+    held = Held()
+    clients = await connect(kind, held, proxy.tls if kind.tls else proxy.plain, count)
+    due = sum(limits[name] for name in kind.limits)
+    deadline = max((client.began for client in clients), default=0) + due + LATE + limits["linger"] + LATE
+    metric = functools.partial(asyncio.to_thread, proxy.open_connections)
+    while (left := await metric() - 1) > 0 and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        for client in clients if kind.drip else ():
+            client.drip()
+    held.left = max(left, 0)
+    if not kind.reads and not held.left:
+        # They cannot see it: their windows are closed. The proxy says that it has let them all go.
+        for client in clients:
+            client.over()
+    for client in clients:
+        client.transport.abort()
+    return held
+
+
+async def connect(kind, held, address, count):
+    host, _, port = address.rpartition(":")
+    loop, clients, start = asyncio.get_running_loop(), [], time.monotonic()
+    for number in range(count):
+        ahead = start + number / RAMP - time.monotonic()
+        if ahead > 0:
+            await asyncio.sleep(ahead)
+        try:
+            connected = connected_socket(number, host, int(port), None if kind.reads else 4096)
+            _, client = await loop.create_connection(lambda: Slow(kind, held), sock=connected)
+            clients.append(client)
+        except OSError:
+            held.refused += 1
+    return clients
+
+
+def connected_socket(number, host, port, receive_buffer=None):
+    """From one of several addresses: there are not enough ports for one."""
+    client = socket.socket()
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.bind((f"127.0.0.{2 + number % 8}", 0))
+    client.settimeout(5)
+    client.connect((host, port))
+    client.setblocking(False)
+    return client
