@@ -261,9 +261,9 @@ impl Lab {
             let done = is_in_step();
             if !done && started.elapsed() > PATIENCE - Duration::from_secs(2) {
                 for ordinal in wanted.clone() {
-                    println!("{:?}", self.report(ordinal));
+                    eprintln!("{:?}", self.report(ordinal));
                 }
-                println!("{:?}", self.kubernetes);
+                eprintln!("{:?}", self.kubernetes);
             }
             done
         })

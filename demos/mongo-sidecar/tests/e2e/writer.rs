@@ -1,0 +1,87 @@
+//! Writes one document after the other into a replica set, as an application does, and then counts: what was acknowledged
+//! must be there, once. Prints a line of JSON when it begins and one at its end.
+//!
+//!     writer URI SECONDS
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::Context;
+use mongodb::{
+    Client, Collection,
+    bson::{Document, doc},
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args().skip(1);
+    let uri = args.next().context("a URI")?;
+    let seconds = args.next().and_then(|seconds| seconds.parse().ok()).context("seconds")?;
+    let client = Client::with_uri_str(uri).await?;
+    let run = mongodb::bson::oid::ObjectId::new().to_hex();
+    let documents = client.database("e2e").collection::<Document>(&run);
+    documents.insert_one(doc! { "n": 0_i64 }).await.context("the first write")?;
+    say(&json!({ "writing": true }));
+    let written = write(&documents, Duration::from_secs(seconds)).await;
+    let report = count(&documents, &written).await?;
+    client.shutdown().await;
+    say(&report);
+    Ok(())
+}
+
+struct Written {
+    acknowledged: Vec<i64>,
+    failed: u64,
+    /// The longest time between two acknowledgements.
+    gap: Duration,
+}
+
+async fn write(documents: &Collection<Document>, time: Duration) -> Written {
+    let mut written = Written { acknowledged: vec![0], failed: 0, gap: Duration::ZERO };
+    let started = Instant::now();
+    let mut last = started;
+    for n in 1_i64.. {
+        if started.elapsed() > time {
+            break;
+        }
+        match documents.insert_one(doc! { "n": n }).await {
+            Ok(_) => {
+                written.gap = written.gap.max(last.elapsed());
+                last = Instant::now();
+                written.acknowledged.push(n);
+            }
+            Err(error) => {
+                written.failed += 1;
+                say(&json!({ "failed": error.to_string() }));
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    written
+}
+
+async fn count(documents: &Collection<Document>, written: &Written) -> anyhow::Result<Value> {
+    let mut found: HashMap<i64, i64> = HashMap::new();
+    let mut cursor = documents.find(doc! {}).await?;
+    while cursor.advance().await? {
+        *found.entry(cursor.current().get_i64("n")?).or_default() += 1;
+    }
+    let lost = written.acknowledged.iter().filter(|n| !found.contains_key(n)).count();
+    let doubled = found.values().filter(|times| **times > 1).count();
+    Ok(json!({
+        "acknowledged": written.acknowledged.len(),
+        "failed": written.failed,
+        "found": found.len(),
+        "lost": lost,
+        "doubled": doubled,
+        "gap_ms": u64::try_from(written.gap.as_millis())?,
+    }))
+}
+
+#[expect(clippy::print_stdout, reason = "its logs are how the test hears of it")]
+fn say(line: &Value) {
+    println!("{line}");
+}
+
+const PAUSE: Duration = Duration::from_millis(5);
