@@ -94,11 +94,7 @@ impl Drop for Server {
 fn binary() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.mongod/fiftyone/db/bin/mongod");
     let binary = std::env::var_os("MONGOD_BIN").map_or(installed, PathBuf::from);
-    assert!(
-        binary.is_file(),
-        "there is no mongod at {}; get one with demos/mongod",
-        binary.display()
-    );
+    assert!(binary.is_file(), "there is no mongod at {}; get one with demos/mongod", binary.display());
     binary
 }
 
