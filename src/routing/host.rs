@@ -108,6 +108,9 @@ pub fn canonical(authority: &str) -> Result<Cow<'_, str>, HostError> {
         }
         previous = byte;
     }
+    if previous == b'.' {
+        return Err(HostError::EmptyLabel);
+    }
     Ok(lower(name, upper))
 }
 
@@ -161,6 +164,7 @@ mod tests {
         check(".", Err(HostError::Empty));
         check("a..b", Err(HostError::EmptyLabel));
         check(".a", Err(HostError::EmptyLabel));
+        check("a..", Err(HostError::EmptyLabel));
         check("a b", Err(HostError::Character(' ')));
         check("user@host", Err(HostError::Character('@')));
         check("host:http", Err(HostError::Character(':')));
