@@ -18,6 +18,20 @@ async fn bodies_pass_with_a_length_or_in_chunks() {
 }
 
 #[tokio::test]
+async fn a_body_passes_whatever_the_method() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = proxy.client().await;
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        let head = format!("{method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n");
+        client.request(&head, "5\r\nhello\r\n0\r\n\r\n").await.expect(200);
+        let seen = a.heads().pop().expect("a head");
+        assert!(seen.starts_with(method) && seen.to_lowercase().contains("transfer-encoding: chunked"), "{seen}");
+    }
+    assert_eq!(a.accepted(), 1, "the origin has read every body to its end");
+}
+
+#[tokio::test]
 async fn responses_pass_with_a_length_in_chunks_or_until_the_end() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();

@@ -15,7 +15,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -128,7 +130,7 @@ impl Connection {
     /// Dropping the future closes the connection, since nobody knows then how far the request got.
     pub(crate) fn send(
         &mut self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         watch: &Watch,
         patience: Duration,
     ) -> impl Future<Output = Result<Response<Incoming>, SendError>> {
@@ -137,6 +139,7 @@ impl Connection {
         self.shared.head.borrow_mut().clear();
         let upgrade = request.headers().contains_key(header::UPGRADE);
         self.shared.upgrade.set(upgrade);
+        frame(&mut request);
         let asked = Asked { head: request.method() == Method::HEAD, upgrade };
         self.shared.guard.borrow_mut().ask(asked);
         // Before there is a future: the request does not have to live in it.
@@ -294,4 +297,13 @@ pub(super) fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> std::io
 #[cfg(not(target_os = "linux"))]
 pub(super) fn set_user_timeout(_: &TcpStream, _: Duration) -> std::io::Result<()> {
     Ok(())
+}
+
+/// Makes hyper send a body of unknown length whatever the method: with GET and HEAD it would leave it out, and the
+/// endpoint would answer another request than the client's.
+fn frame(request: &mut Request<RequestBody>) {
+    let is_bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_bodiless && !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
