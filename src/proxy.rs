@@ -15,6 +15,9 @@ mod error;
 mod exchange;
 mod forward;
 mod frames;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod guard;
 mod guarded;

@@ -46,6 +46,8 @@ mod streams;
 mod tests;
 
 pub(super) use self::flood::Flood;
+#[cfg(fuzzing)]
+pub(super) use self::guard::Guard;
 pub(super) use self::guarded::{Follower, Guarded, Warden};
 
 /// What a connection may take.
