@@ -202,7 +202,8 @@ mod tests {
     use super::*;
 
     fn args(more: &[&str]) -> Args {
-        Args::parse_from(["moorline-mongo-sidecar", "--pod", "mongo-2"].iter().chain(more))
+        let pod: &[&str] = if more.iter().any(|word| word.starts_with("--pod")) { &[] } else { &["--pod", "mongo-2"] };
+        Args::parse_from(["moorline-mongo-sidecar"].iter().chain(pod).chain(more))
     }
 
     #[test]
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(args(&[]).place().expect("a place"), ("mongo".to_owned(), 2));
         assert_eq!(args(&["--pod", "my-db-10"]).place().expect("a place"), ("my-db".to_owned(), 10));
         for bad in ["", "mongo", "mongo-", "mongo-x", "-1", "mongo-7d9f8b6c5-x2v9k", "mongo-01"] {
-            assert!(args(&["--pod", bad]).place().is_err(), "{bad:?}");
+            assert!(args(&[&format!("--pod={bad}")]).place().is_err(), "{bad:?}");
         }
     }
 
