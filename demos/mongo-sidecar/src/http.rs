@@ -96,3 +96,101 @@ async fn prestop(State(mut shown): State<Shown>) -> String {
 
 /// Longer than any cycle takes, with the pause after it.
 const STUCK: Duration = Duration::from_secs(180);
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    struct Server {
+        address: std::net::SocketAddr,
+        reports: watch::Sender<Report>,
+        metrics: Arc<Metrics>,
+        wake: Arc<Notify>,
+    }
+
+    impl Server {
+        async fn start(leave_time: Duration) -> Self {
+            let (reports, shown) = watch::channel(Report::starting("mongo-0", "it has just begun", Vec::new()));
+            let (metrics, wake) = (Arc::new(Metrics::default()), Arc::new(Notify::new()));
+            let shown = Shown { reports: shown, metrics: metrics.clone(), wake: wake.clone(), leave_time };
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            tokio::spawn(serve(listener, shown, std::future::pending()));
+            Self { address, reports, metrics, wake }
+        }
+
+        /// Status and body.
+        async fn get(&self, path: &str) -> (u16, String) {
+            let mut stream = TcpStream::connect(self.address).await.expect("to connect");
+            stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+            (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+        }
+
+        fn report(&self, change: impl FnOnce(&mut Report)) {
+            let mut report = Report::starting("mongo-0", "well", Vec::new());
+            change(&mut report);
+            self.metrics.count(&report);
+            self.reports.send_replace(report);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_while_mongod_serves_and_alive_in_any_case() {
+        let server = Server::start(Duration::ZERO).await;
+        assert_eq!(server.get("/healthz").await, (200, "ok\n".to_owned()));
+        assert_eq!(server.get("/readyz").await, (503, "Starting: it has just begun\n".to_owned()));
+        server.report(|report| report.role = Some("replica"));
+        assert_eq!(server.get("/readyz").await, (200, "replica\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_is_shown_to_people_and_to_prometheus() {
+        let server = Server::start(Duration::ZERO).await;
+        server.report(|report| {
+            report.state = "Add".to_owned();
+            report.acted = true;
+            report.role = Some("primary");
+            report.errors.push("it failed".to_owned());
+        });
+        let (status, body) = server.get("/status").await;
+        let shown: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!((status, &shown["state"], &shown["errors"][0]), (200, &"Add".into(), &"it failed".into()));
+        let (_, text) = server.get("/metrics").await;
+        for line in [
+            "mongo_sidecar_cycles_total 1",
+            "mongo_sidecar_failures_total 1",
+            "mongo_sidecar_actions_total{state=\"Add\"} 1",
+            "mongo_sidecar_state{state=\"Add\"} 1",
+            "mongo_sidecar_primary 1",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn prestop_starts_a_cycle_and_answers_when_one_has_ended_that_lets_mongod_stop() {
+        let server = Server::start(Duration::from_secs(60)).await;
+        // From before it was asked: worth nothing.
+        server.report(|report| report.may_stop = true);
+        let (answer, ()) = tokio::join!(server.get("/prestop"), async {
+            server.wake.notified().await;
+            server.report(|report| report.leaving = true);
+            server.report(|report| report.may_stop = true);
+        });
+        assert_eq!(answer, (200, "mongo-0 may stop\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn prestop_does_not_wait_for_ever() {
+        let server = Server::start(Duration::from_millis(1)).await;
+        assert_eq!(server.get("/prestop").await, (200, "it took too long\n".to_owned()));
+    }
+}

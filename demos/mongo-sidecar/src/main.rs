@@ -25,7 +25,7 @@ use tokio::{
     select,
     signal::unix::{SignalKind, signal},
     sync::{Notify, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
@@ -54,8 +54,12 @@ async fn main() -> anyhow::Result<()> {
     };
     run(&sidecar, args.interval, wake, &reports, until(stopped)).await;
     info!("ended");
+    // Whoever waits in /prestop is told; a client that does not finish its request is not waited for.
     drop(reports);
-    server.await.context("the server failed")?.context("the server failed")
+    match timeout(GRACE, server).await {
+        Ok(served) => served.context("the server failed")?.context("the server failed"),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Finds the StatefulSet, as soon as Kubernetes answers.
@@ -135,3 +139,6 @@ fn warn_of_the_forgotten() {
 }
 
 const RETRY: Duration = Duration::from_secs(3);
+
+/// For requests in progress at the end.
+const GRACE: Duration = Duration::from_secs(2);
