@@ -1,5 +1,6 @@
 """Heads that are small on the wire and large in memory, or simply large and many: what does a connection get away with?"""
 
+import contextlib
 import time
 
 import http2
@@ -32,17 +33,32 @@ def judge(machine, name, attack):
     with warmed(machine) as proxy, Growth(proxy) as growth:
         client = http2.Client(proxy.plain)
         client.read()
-        client.send(http2.frame(http2.SETTINGS, http2.ACK, 0))
-        try:
+        with contextlib.suppress(OSError):
             for piece in attack():
                 client.send(piece)
-            ended = ""
-        except OSError:
-            ended = ", and the connection was ended"
         time.sleep(WATCHED_SECONDS)
+        became = answers(client)
         client.close()
     size = growth.bytes / MIB
-    return Figure.judged(f"header bomb: {name}", f"{size:.2f} MiB{ended}", "≤ 4 MiB a connection", size <= 4)
+    return Figure.judged(f"header bomb: {name}", f"{size:.2f} MiB; {became}", "≤ 4 MiB a connection", size <= 4)
+
+
+def answers(client):
+    """What has been said to all this."""
+    refused, reset, goaway = 0, 0, ""
+    client.socket.settimeout(0.2)
+    try:
+        while (came := client.read()) is not None:
+            for kind, _, _, payload in came:
+                refused += kind == http2.HEADERS
+                reset += kind == http2.RST_STREAM
+                if kind == http2.GOAWAY:
+                    goaway = f", GOAWAY {int.from_bytes(payload[4:8], 'big')} {payload[8:].decode()}".rstrip()
+    except TimeoutError:
+        return f"{refused} answered, {reset} reset{goaway}, still open"
+    except OSError:
+        return f"{refused} answered, {reset} reset{goaway}, connection reset"
+    return f"{refused} answered, {reset} reset{goaway}, closed"
 
 
 def compressed():

@@ -206,7 +206,6 @@ def http2_unread(proxy, opened):
 def http2_uploads(proxy, opened):
     """All of the connection's window, in small parts of each stream's, to an endpoint that reads nothing of it."""
     client = http2_client(proxy, opened)
-    client.send(http2.frame(http2.SETTINGS, http2.ACK, 0))
     streams(client, "POST", "/stall", (b"content-length", b"100000000"), end=False)
     piece = bytes(10_000)
     for number in range(STALLED_HTTP2):

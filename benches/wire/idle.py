@@ -6,11 +6,11 @@ import time
 
 import http2
 from figure import Figure
-from processes import note
+from processes import Failed, note
 from proxies import MIB
 from slow import connected_socket
 
-REQUEST = b"GET /hello HTTP/1.1\r\nhost: idle.example\r\n\r\n"
+REQUEST = b"GET /hello HTTP/1.1\r\nhost: wire.example\r\n\r\n"
 SETTLE_SECONDS = 2
 
 
@@ -83,5 +83,7 @@ def ask(connection):
     while not answer.endswith(b"hello\n"):
         piece = connection.recv(4096)
         if not piece:
-            raise ConnectionError("closed before its first answer")
+            raise Failed(f"closed after {answer!r}")
         answer += piece
+        if not answer.startswith(b"HTTP/1.1 200 "[: len(answer)]):
+            raise Failed(f"answered with {answer!r}")

@@ -45,7 +45,7 @@ def kinds():
     begun = http2.PREFACE + http2.settings(window=65535)
     no_window = http2.PREFACE + http2.settings(window=0)
     upload = http2.request(1, "POST", "/sink", (b"content-length", b"1000000"), end=False) + http2.frame(http2.DATA, 0, 1, b"x" * 10)
-    over = ("body", "idle", "linger")
+    over = ("body", "idle")
     return [
         Kind("silent after connecting", b"", ("first_byte",)),
         Kind("silent after connecting, TLS port", b"", ("first_byte",), tls=True),
@@ -75,15 +75,16 @@ def client_hello():
 def measure(machine, count, seconds):
     """Every kind in turn, and the bystander's quiet before and after each."""
     limits = {"first_byte": seconds, "handshake": seconds, "head": seconds, "body": seconds, "idle": seconds, "linger": 1}
+    quiet_seconds = min(seconds, QUIET_SECONDS)
     figures = []
     with machine.start_moorline(**{name: f"{value}s" for name, value in limits.items()}) as proxy:
-        quiet = Bystander(machine, proxy).wait(QUIET_SECONDS)
+        quiet = Bystander(machine, proxy).wait(quiet_seconds)
         for kind in kinds():
             note(f"{count} × {kind.name}")
             bystander = Bystander(machine, proxy)
             held = asyncio.run(hold(kind, proxy, count, limits))
             during = bystander.end()
-            after = Bystander(machine, proxy).wait(QUIET_SECONDS)
+            after = Bystander(machine, proxy).wait(quiet_seconds)
             figures += [judge(kind, held, count, limits), beside(kind, during, quiet + after)]
             quiet = after
     return figures
