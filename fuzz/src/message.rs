@@ -138,6 +138,8 @@ impl Reader {
                 self.rest.extend_from_slice(&space[..read]);
                 Some(())
             }
+            // libFuzzer looks now and then whether an input takes too long.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("nothing comes, after {:?}", self.rest),
             Err(_) => None,
         }
