@@ -11,7 +11,6 @@ from processes import note
 from proxies import MIB
 
 STREAMS = 128
-WATCHED_SECONDS = 2
 # What a field counts besides its bytes: RFC 7541 §4.1. The table of a connection has room for 4 KiB.
 OVERHEAD = 32
 VALUE = b"v" * (4096 - OVERHEAD - len(b"bomb"))
@@ -19,16 +18,16 @@ INSERT = b"\x40" + http2.text(b"bomb") + http2.text(VALUE)
 AGAIN = b"\xbe"
 
 
-def measure(machine):
+def measure(machine, seconds):
     return [
-        judge(machine, "a block of 120 KiB that stands for 480 MiB", compressed),
-        judge(machine, f"{STREAMS} blocks that stand for 60 KiB each, unanswered", referring),
-        judge(machine, f"{STREAMS} heads of 60 KiB each, unanswered", literal),
-        judge(machine, "a header block of 64 KiB that never ends", unfinished),
+        judge(machine, seconds, "a block of 120 KiB that stands for 480 MiB", compressed),
+        judge(machine, seconds, f"{STREAMS} blocks that stand for 60 KiB each, unanswered", referring),
+        judge(machine, seconds, f"{STREAMS} heads of 60 KiB each, unanswered", literal),
+        judge(machine, seconds, "a header block of 64 KiB that never ends", unfinished),
     ]
 
 
-def judge(machine, name, attack):
+def judge(machine, seconds, name, attack):
     note(f"header bomb: {name}")
     with warmed(machine) as proxy, Growth(proxy) as growth:
         client = http2.Client(proxy.plain)
@@ -36,7 +35,7 @@ def judge(machine, name, attack):
         with contextlib.suppress(OSError):
             for piece in attack():
                 client.send(piece)
-        time.sleep(WATCHED_SECONDS)
+        time.sleep(seconds)
         became = answers(client)
         client.close()
     size = growth.bytes / MIB

@@ -16,10 +16,9 @@ PIECE = bytes(1 << 18)
 SLOW_RATE = 10 * 1024
 STALLED_HTTP1 = 50
 STALLED_HTTP2 = 100
-WATCHED_SECONDS = 3
 
 
-def measure(machine, size):
+def measure(machine, size, seconds):
     figures = []
     for version, down, up, reader in (
         ("HTTP/1", download, upload, slow_reader),
@@ -27,14 +26,15 @@ def measure(machine, size):
     ):
         for name, move in (("down", down), ("up", up)):
             note(f"{size / MIB:.0f} MiB {name}, {version}")
-            figures.append(beside_slow_reader(machine, f"{size / MIB:.0f} MiB {name}, {version}", size, move, reader))
-    figures.append(stalled(machine, f"{STALLED_HTTP1} clients that do not read, HTTP/1", http1_unread, STALLED_HTTP1, "each"))
+            figures.append(beside_slow_reader(machine, seconds, f"{size / MIB:.0f} MiB {name}, {version}", size, move, reader))
+    figures.append(stalled(machine, seconds, f"{STALLED_HTTP1} clients that do not read, HTTP/1", http1_unread, STALLED_HTTP1, "each"))
+    figures.append(stalled(machine, seconds, f"one HTTP/2 client, {STALLED_HTTP2} streams, not answered yet", http2_unanswered, 1, "in all", None))
     for name, begin in (
         ("no window", http2_without_window),
         ("window, but not read", http2_unread),
         ("uploads that the endpoint does not read", http2_uploads),
     ):
-        figures.append(stalled(machine, f"one HTTP/2 client, {STALLED_HTTP2} streams, {name}", begin, 1, "in all"))
+        figures.append(stalled(machine, seconds, f"one HTTP/2 client, {STALLED_HTTP2} streams, {name}", begin, 1, "in all"))
     return figures
 
 
@@ -48,24 +48,25 @@ def warmed(machine):
     return proxy
 
 
-def beside_slow_reader(machine, name, size, move, reader):
+def beside_slow_reader(machine, seconds, name, size, move, reader):
     with warmed(machine) as proxy, Growth(proxy) as growth, reader(proxy):
         began = time.monotonic()
         move(proxy, size)
         took = time.monotonic() - began
-        time.sleep(WATCHED_SECONDS)
+        time.sleep(seconds)
     each = growth.bytes / 2 / MIB
     measured = f"{each:.2f} MiB a stream, two streams; {size / MIB / took:.0f} MiB/s"
     return Figure.judged(f"{name}, beside a reader of 10 KiB/s", measured, "≤ 1 MiB a stream", each <= 1)
 
 
-def stalled(machine, name, begin, shares, unit):
+def stalled(machine, seconds, name, begin, shares, unit, goal=1):
     note(name)
     with warmed(machine) as proxy, Growth(proxy) as growth, contextlib.ExitStack() as opened:
         begin(proxy, opened)
-        time.sleep(WATCHED_SECONDS)
+        time.sleep(seconds)
     each = growth.bytes / shares / MIB
-    return Figure.judged(name, f"{each:.2f} MiB {unit}", f"≤ 1 MiB {unit}", each <= 1)
+    measured = f"{each:.2f} MiB {unit}"
+    return Figure.judged(name, measured, f"≤ {goal} MiB {unit}", each <= goal) if goal else Figure(name, measured)
 
 
 def connect(proxy, receive_buffer=None):
@@ -191,6 +192,11 @@ def http2_client(proxy, opened, **options):
 def streams(client, *request, **options):
     for number in range(STALLED_HTTP2):
         client.send(http2.request(2 * number + 1, *request, **options))
+
+
+def http2_unanswered(proxy, opened):
+    """What so many requests cost anyway, each with a connection to the endpoint."""
+    streams(http2_client(proxy, opened), "GET", "/stall")
 
 
 def http2_without_window(proxy, opened):

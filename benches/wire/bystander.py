@@ -2,7 +2,7 @@
 
     bystander.py ADDRESS
 
-Then it prints the microseconds that each took as JSON. A request that is late because the one before it was late counts
+It prints a line when it has had its first answer, and in the end the microseconds that each took, as JSON. A request that is late because the one before it was late counts
 from when it was due; one that is late because this process was not woken in time does not, since that is no fault of the
 proxy's.
 """
@@ -43,6 +43,8 @@ def main():
                 last = time.monotonic() - due
                 raise SystemExit(f"its connection was closed after {len(took)} answers, {last:.2f} s after a request was due")
             answer += piece
+        if not took:
+            print("served", flush=True)
         took.append(round((time.monotonic() - due) * 1e6))
     print(json.dumps(took))
 

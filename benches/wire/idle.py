@@ -11,18 +11,17 @@ from proxies import MIB
 from slow import connected_socket
 
 REQUEST = b"GET /hello HTTP/1.1\r\nhost: wire.example\r\n\r\n"
-SETTLE_SECONDS = 2
 
 
-def measure(machine, count):
+def measure(machine, count, seconds):
     return [
-        judge(machine, count, "plain", plain, 20),
-        judge(machine, count, "TLS", tls, 40),
-        judge(machine, count, "HTTP/2", over_http2, None),
+        judge(machine, seconds, count, "plain", plain, 20),
+        judge(machine, seconds, count, "TLS", tls, 40),
+        judge(machine, seconds, count, "HTTP/2", over_http2, None),
     ]
 
 
-def judge(machine, count, name, connect, goal):
+def judge(machine, seconds, count, name, connect, goal):
     """From a quarter of them on, so that what is there once is not shared out among them."""
     note(f"{count} idle connections, {name}")
     with machine.start_moorline(idle="10m", first_byte="10m") as proxy, contextlib.ExitStack() as opened:
@@ -31,9 +30,9 @@ def judge(machine, count, name, connect, goal):
         few, at_few = count // 4, 0
         for number in range(count):
             if number == few:
-                at_few = settled(proxy)
+                at_few = settled(proxy, seconds)
             opened.enter_context(connect(proxy, number, context))
-        at_most, present = settled(proxy), proxy.open_connections()
+        at_most, present = settled(proxy, seconds), proxy.open_connections()
     if present < count:
         return Figure.judged(f"{count} idle connections, {name}", f"only {present} are open", "", False)
     each = (at_most - at_few) / (count - few) / 1024
@@ -43,8 +42,8 @@ def judge(machine, count, name, connect, goal):
     return Figure.judged(f"{count} idle connections, {name}", measured, f"≤ {goal} KiB each", each <= goal)
 
 
-def settled(proxy):
-    time.sleep(SETTLE_SECONDS)
+def settled(proxy, seconds):
+    time.sleep(seconds)
     return proxy.resident()
 
 

@@ -15,6 +15,9 @@ CHUNK = bytes(256 * 1024)
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nhello\n"
 
+# Nothing else refers to a connection that nobody reads from: it would be collected, and so be closed.
+STALLED = set()
+
 
 class Origin(asyncio.Protocol):
     """One connection of the proxy."""
@@ -48,6 +51,7 @@ class Origin(asyncio.Protocol):
             return True
         elif path == b"/stall":
             self.transport.pause_reading()
+            STALLED.add(self)
             return True
         else:
             self.transport.write(HELLO)
@@ -64,6 +68,9 @@ class Origin(asyncio.Protocol):
             piece = min(self.owed, len(CHUNK))
             self.owed -= piece
             self.transport.write(memoryview(CHUNK)[:piece])
+
+    def connection_lost(self, _):
+        STALLED.discard(self)
 
     def pause_writing(self):
         self.blocked = True
