@@ -19,12 +19,13 @@ class Machine:
     def __init__(self, processes, load_core, proxy_core, moorline):
         self.processes, self.load_core, self.proxy_core, self.moorline = processes, load_core, proxy_core, moorline
         self.certificate = make_certificate(processes.scratch)
-        self.origin = self.start_origin()
+        # The bystander has its own: how busy the other one is kept is no merit or fault of the proxy's.
+        self.origin, self.calm = self.start_origin("origin"), self.start_origin("calm-origin")
         self.count = 0
 
-    def start_origin(self):
-        process = self.processes.start("origin", [sys.executable, str(HERE / "origin.py")], self.load_core)
-        return wait_for(lambda: self.processes.output("origin").strip(), process, "the origin")
+    def start_origin(self, name):
+        process = self.processes.start(name, [sys.executable, str(HERE / "origin.py")], self.load_core)
+        return wait_for(lambda: self.processes.output(name).strip(), process, name)
 
     def start_moorline(self, **limits):
         """A proxy of one worker, with these limits beside its defaults."""
@@ -64,8 +65,8 @@ class Moorline(Proxy):
             "limits": {limit: str(value) for limit, value in limits.items()},
             "access_log": {"format": "off"},
             "workers": 1,
-            "backends": {"origin": {"endpoints": [machine.origin]}},
-            "routes": [{"rules": [{"backend": "origin"}]}],
+            "backends": {"origin": {"endpoints": [machine.origin]}, "calm": {"endpoints": [machine.calm]}},
+            "routes": [{"rules": [{"backend": "origin"}]}, {"hosts": ["bystander.example"], "rules": [{"backend": "calm"}]}],
         }
         file = machine.processes.scratch / f"{name}.yaml"
         file.write_text(json.dumps(config))  # which YAML understands
