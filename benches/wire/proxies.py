@@ -20,11 +20,11 @@ class Machine:
         self.processes, self.load_core, self.proxy_core, self.moorline = processes, load_core, proxy_core, moorline
         self.certificate = make_certificate(processes.scratch)
         # The bystander has its own: how busy the other one is kept is no merit or fault of the proxy's.
-        self.origin, self.calm = self.start_origin("origin"), self.start_origin("calm-origin")
+        self.origin, self.calm = self.start_origin("origin", niceness=19), self.start_origin("calm-origin", niceness=0)
         self.count = 0
 
-    def start_origin(self, name):
-        process = self.processes.start(name, [sys.executable, str(HERE / "origin.py")], self.load_core)
+    def start_origin(self, name, niceness):
+        process = self.processes.start(name, ["nice", "-n", str(niceness), sys.executable, str(HERE / "origin.py")], self.load_core)
         return wait_for(lambda: self.processes.output(name).strip(), process, name)
 
     def start_moorline(self, **limits):
