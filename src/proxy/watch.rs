@@ -17,6 +17,10 @@ use crate::routing::Millis;
 /// How often a worker sweeps.
 pub(super) const SWEEP: Duration = Duration::from_millis(200);
 
+/// So many are woken at a time, and then those have their turn for whom something has come meanwhile: ending a connection takes
+/// a while, and where one has outstayed its limit there may be hundreds.
+pub(super) const AT_ONCE: usize = 16;
+
 /// While the proxy ends, a client has this long to begin, from its connection on: its request may be on its way.
 const LATECOMER: Duration = Duration::from_secs(2);
 
@@ -97,14 +101,18 @@ impl Watches {
         watch
     }
 
-    /// Wakes the connections whose state has lasted too long.
-    pub(super) fn sweep(&self, now: Millis) {
-        self.each(|watch| {
+    /// The connections whose state has lasted too long, to be woken.
+    pub(super) fn expired(&self, now: Millis) -> Vec<Rc<Watch>> {
+        let mut expired = Vec::new();
+        self.0.borrow_mut().retain(|weak| {
+            let Some(watch) = weak.upgrade() else { return false };
             if now >= watch.until.get() && watch.phase.get() != Phase::Routing {
                 watch.expired.set(true);
-                watch.wake();
+                expired.push(watch);
             }
+            true
         });
+        expired
     }
 
     /// Asks every connection to close as soon as it has nothing under way. To be called again: a connection that is asked
@@ -171,7 +179,8 @@ impl Watch {
         }
     }
 
-    fn wake(&self) {
+    /// Has its connection look what has changed.
+    pub(super) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }

@@ -19,7 +19,7 @@ use super::listener::Listener;
 use super::metrics::WorkerMetrics;
 use super::overload::Overload;
 use super::upstream::Upstreams;
-use super::watch::{SWEEP, Watches};
+use super::watch::{AT_ONCE, SWEEP, Watches};
 use crate::clock::{Clock, unix_seconds};
 use crate::drain::{Drain, Stage};
 use crate::limits::Limits;
@@ -177,9 +177,12 @@ impl Worker {
         loop {
             let now = self.tick(every.tick().await.max(Instant::now()));
             self.unix.set(unix_seconds());
-            self.watches.sweep(now);
             self.upstreams.sweep(&self.limits, now);
             self.log.flush();
+            for some in self.watches.expired(now).chunks(AT_ONCE) {
+                some.iter().for_each(|watch| watch.wake());
+                tokio::task::yield_now().await;
+            }
         }
     }
 
