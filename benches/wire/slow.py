@@ -109,14 +109,14 @@ def politely(act):
 def judge(kind, held, count, limits):
     """All let go, none before its time and none after it."""
     due = sum(limits[name] for name in kind.limits)
-    # A closed window is probed, and may let a little pass in the first seconds: that is progress.
+    # A closed window is probed, and lets a little pass now and then in the first seconds: that is progress.
     latest = due + LATE + (0 if kind.reads else 2 * limits["body"])
     problems = held.problems(count, due, latest, limits[kind.limits[0]] if kind.is_http2 and len(kind.limits) > 1 else None)
     stream = f"; their streams after {min(held.given_up):.1f} to {max(held.given_up):.1f} s" if held.given_up else ""
     measured = f"{len(held.closed)} of {count} after {min(held.closed):.1f} to {max(held.closed):.1f} s{stream}" if held.closed else "none"
     if problems:
         measured += ": " + ", ".join(problems)
-    goal = f"all, after {' + '.join(kind.limits)} = {due} s"
+    goal = f"all, after {' + '.join(kind.limits)} = {due} s" + ("" if kind.reads else " without progress")
     return Figure(f"{kind.name}: closed", measured, goal, Verdict.BROKEN if problems else Verdict.MET)
 
 
