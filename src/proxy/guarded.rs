@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::guard::{Guard, Place, Refusal, Requests, Responses, Rule, STAND_IN, Side};
+use super::guard::{Guard, Place, Refusal, Requests, Responses, STAND_IN, Side};
 
 /// A socket, and the guard that it shares with whoever has to know what was refused.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl<S, D: Verdict> Guarded<S, D> {
     /// A head that is refused is answered in its turn, by whoever knows the stand-in for it; what comes after it is
     /// never read. Nothing but an error ends a body that is refused, and nobody who speaks no HTTP would understand.
     fn refused(&mut self, refusal: Refusal, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let is_answered = refusal.place == Place::Head && refusal.rule != Rule::NotHttp;
+        let is_answered = refusal.place == Place::Head && refusal.rule.is_answered();
         let Some(stand_in) = D::STAND_IN.filter(|_| is_answered) else {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal.rule)));
         };

@@ -99,7 +99,7 @@ async fn too_much_before_the_endpoint_has_agreed_is_refused() {
     for _ in 0..8 {
         client.send(&[b'x'; 16 * 1024]).await;
     }
-    assert!(client.response().await.is_none_or(|answer| answer.status == 400));
+    assert!(client.response().await.is_none());
     eventually("the endpoint is let go", || a.open() == 0).await;
     proxy.reaches("moorline_refusals_total{rule=\"early\"} ", 1.0).await;
 }

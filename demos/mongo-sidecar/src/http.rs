@@ -1,7 +1,7 @@
 //! What the sidecar tells probes, people and Prometheus, and the kubelet before it stops mongod. Nobody can change anything
 //! here: `/prestop` only waits, for what the loop has seen in Kubernetes by itself.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -32,16 +32,8 @@ pub struct Shown {
 }
 
 /// Serves until `shutdown` is ready.
-///
-/// # Errors
-///
-/// If the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    shown: Shown,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(shown)).with_graceful_shutdown(shutdown).await
+pub async fn serve(listener: TcpListener, shown: Shown, shutdown: impl Future<Output = ()> + Send) {
+    moorline_service::serve::serve(listener, router(shown), shutdown).await;
 }
 
 fn router(shown: Shown) -> Router {

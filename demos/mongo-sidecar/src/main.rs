@@ -2,11 +2,7 @@
 
 mod args;
 
-use std::{
-    io::{IsTerminal, stderr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -28,14 +24,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    start_logging();
+    moorline_service::logging::start();
     warn_of_the_forgotten();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(signals(stop).context("cannot listen to signals")?);
@@ -57,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     // Whoever waits in /prestop is told; a client that does not finish its request is not waited for.
     drop(reports);
     match timeout(GRACE, server).await {
-        Ok(served) => served.context("the server failed")?.context("the server failed"),
+        Ok(served) => served.context("the server failed"),
         Err(_) => Ok(()),
     }
 }
@@ -113,17 +108,6 @@ fn signals(stop: watch::Sender<bool>) -> std::io::Result<impl Future<Output = ()
 async fn until(mut stopped: watch::Receiver<bool>) {
     // An error means that nobody can say so any more, which is the end as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// Text on a terminal, JSON otherwise.
-fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    if stderr().is_terminal() {
-        subscriber.init();
-    } else {
-        subscriber.json().flatten_event(true).init();
-    }
 }
 
 /// What the predecessor looked at, and this one does not.

@@ -32,6 +32,11 @@ macro_rules! rules {
                 match self { $(Self::$rule => $status),* }
             }
 
+            /// Does whoever breaks it get an answer? Not if they speak no HTTP, or none any more.
+            pub(in crate::proxy) fn is_answered(self) -> bool {
+                !matches!(self, Self::NotHttp | Self::Early)
+            }
+
             /// What is refused, in words that may be shown to whoever sent it.
             pub(in crate::proxy) fn detail(self) -> &'static str {
                 match self { $(Self::$rule => $text),* }
@@ -86,7 +91,7 @@ rules! {
     Both ChunkEnd "chunk-end" 400 "9112 §7.1" "no line end follows the data of a chunk";
     Both Trailer "trailer" 400 "9110 §6.5.1" "a trailer field says where messages go or end";
     Requests Expect "expect" 417 "9110 §10.1.1" "Expect is not `100-continue` once";
-    Requests Early "early" 400 "9110 §7.8" "too much is sent before a request for an upgrade has been answered";
+    Requests Early "early" 400 "9110 §7.8" "too much is sent before a request for an upgrade has been answered: the connection is closed without an answer";
     Responses Switch "switch" 502 "9110 §15.2.2" "101 that was not asked for, or that names no protocol";
     Responses Interim "interim" 502 "9110 §15.2" "too many interim responses to one request";
     Responses Bodiless "bodiless" 502 "9110 §8.6" "a response that has no body announces one";

@@ -20,7 +20,7 @@ fn table() -> String {
     for rule in Rule::ALL {
         let (scope, answer) = match rule.scope() {
             Scope::Both => ("requests, responses", format!("{}, 502", rule.status())),
-            Scope::Requests if *rule == Rule::NotHttp => ("requests", "none".to_owned()),
+            Scope::Requests if !rule.is_answered() => ("requests", "none".to_owned()),
             Scope::Requests => ("requests", rule.status().to_string()),
             Scope::Responses => ("responses", rule.status().to_string()),
         };
