@@ -7,6 +7,7 @@ mod metrics;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub struct Inputs {
 /// Serves on a thread of its own until the drain is over: who drains wants to see how far it has come.
 ///
 /// # Errors
-/// If the system has no more threads.
+/// If the system has no more threads, or no descriptors for one.
 pub fn serve(listener: TcpListener, inputs: Inputs, mut drain: Drain) -> std::io::Result<JoinHandle<()>> {
     listener.set_nonblocking(true)?;
     let is_local = listener.local_addr()?.ip().is_loopback();
@@ -69,12 +70,21 @@ pub fn serve(listener: TcpListener, inputs: Inputs, mut drain: Drain) -> std::io
             () = drain.reached(Stage::Ending) => Ok(()),
         }
     };
-    std::thread::Builder::new().name("admin".into()).spawn(move || {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        if let Err(error) = runtime.and_then(|runtime| runtime.block_on(run)) {
+    let (tell, started) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
+        let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(tell.send(Err(error))),
+        };
+        if tell.send(Ok(())).is_ok()
+            && let Err(error) = runtime.block_on(run)
+        {
             tracing::error!(%error, "the admin listener ended");
         }
-    })
+    })?;
+    // It says nothing only if it panicked, which is shown when it is joined.
+    started.recv().unwrap_or(Ok(()))?;
+    Ok(thread)
 }
 
 /// Everything that is served here.

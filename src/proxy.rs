@@ -48,7 +48,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use tokio::runtime;
@@ -172,7 +172,7 @@ impl Bound {
     /// Serves, with the access log going to `output`.
     ///
     /// # Errors
-    /// If the system has no more threads.
+    /// If the system has no more threads, or no descriptors for them.
     pub fn serve(self, inputs: &Inputs, output: Box<dyn Write + Send>) -> io::Result<Running> {
         let (writer, log) = match self.config.access_log {
             Format::Off => (None, None),
@@ -182,6 +182,7 @@ impl Bound {
         limits.connections = affordable(limits.connections, OWN + workers * (listeners.len() + OWN_OF_WORKER));
         let (connections, overload) = (Arc::<AtomicUsize>::default(), Overload::new(descriptors::for_refusals()));
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
+        let (tell, started) = sync_channel(workers);
         let mut threads = Vec::new();
         for number in 0..workers {
             let mine = sockets
@@ -198,9 +199,12 @@ impl Bound {
                 overload: overload.clone(),
                 listeners: mine.collect(),
             };
-            let name = format!("proxy-{number}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || seed.grow())?);
+            let (name, tell) = (format!("proxy-{number}"), tell.clone());
+            threads.push(std::thread::Builder::new().name(name).spawn(move || seed.grow(tell))?);
         }
+        drop(tell);
+        // A worker that cannot start would drop its sockets, and with them every client whom the kernel sends there.
+        started.iter().collect::<io::Result<()>>()?;
         Ok(Running { workers: threads, log })
     }
 }
@@ -218,12 +222,18 @@ struct Seed {
 }
 
 impl Seed {
-    fn grow(self) {
-        let runtime =
-            match runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default()) {
-                Ok(runtime) => runtime,
-                Err(error) => return tracing::error!(%error, "a worker cannot start"),
-            };
+    /// Serves until the end; says first whether it can.
+    fn grow(self, tell: SyncSender<io::Result<()>>) {
+        let built = runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default());
+        // Whoever does not listen any more has heard of another worker that could not start.
+        let runtime = match built {
+            Ok(runtime) => {
+                let _ = tell.send(Ok(()));
+                runtime
+            }
+            Err(error) => return drop(tell.send(Err(error))),
+        };
+        drop(tell);
         let metrics = self.inputs.metrics.worker();
         let log = access_log::AccessLog::new(self.format, self.writer, Arc::clone(&metrics));
         let sessions = Arc::clone(&self.inputs.sessions);
