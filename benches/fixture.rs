@@ -77,8 +77,14 @@ pub fn sticky(backend: Arc<Backend>, strategy: Strategy) -> Rule {
     Rule {
         backends: [Weighted { weight: 1, backend }].into(),
         balance: strategy,
-        session: Some(Persistence { policy: SessionPolicy { strategy, ..SessionPolicy::default() }, scope }),
+        session: Some(Persistence {
+            policy: SessionPolicy { strategy, ..SessionPolicy::default() },
+            scope,
+            legacy: None,
+        }),
         redirect_to_https: None,
+        canary: None,
+        filters: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::registry::Registry;
 
 use crate::admin;
@@ -17,7 +18,7 @@ use crate::drain::{self, Drain, Stage, Trigger};
 use crate::proxy;
 use crate::readiness::Readiness;
 use crate::sessions::Sessions;
-use crate::snapshot::{self, Reader};
+use crate::snapshot::{self, Publisher, Reader};
 
 /// How often idle sessions are swept out of the index.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub struct Bound {
     clock: Clock,
     sessions: Arc<Sessions>,
     reader: Reader,
-    control_metrics: Arc<control::Metrics>,
+    registry: Registry,
 }
 
 /// Everything runs.
@@ -44,23 +45,34 @@ pub struct Running {
     clock: Clock,
 }
 
-/// Binds every socket of the configuration.
+/// Binds every socket of the configuration, and has files as the source of what is served.
 ///
 /// # Errors
 /// The first address that cannot be listened on.
 pub fn bind(config: Config) -> Result<(Bound, Control), BindError> {
+    let (mut bound, publisher) = open(config)?;
+    let metrics = Arc::<control::Metrics>::default();
+    bound.show(Box::new(Arc::clone(&metrics)));
+    let control = Control::new(publisher, bound.clock, metrics);
+    Ok((bound, control))
+}
+
+/// Binds every socket of the configuration. What is served is whatever is published.
+///
+/// # Errors
+/// The first address that cannot be listened on.
+pub fn open(config: Config) -> Result<(Bound, Publisher), BindError> {
     let clock = Clock::start();
     let (publisher, reader) = snapshot::channel();
-    let control_metrics = Arc::<control::Metrics>::default();
     let bound = Bound {
         sessions: Arc::new(Sessions::new(config.proxy.limits.sessions, clock.millis())),
         proxy: proxy::bind(config.proxy, &reader)?,
         admin: config.admin.map(admin::bind).transpose()?,
         clock,
         reader,
-        control_metrics: Arc::clone(&control_metrics),
+        registry: Registry::default(),
     };
-    Ok((bound, Control::new(publisher, clock, control_metrics)))
+    Ok((bound, publisher))
 }
 
 impl Bound {
@@ -74,6 +86,17 @@ impl Bound {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// The clock that everything here goes by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Whoever publishes is shown in `/metrics`, too.
+    pub fn show(&mut self, metrics: Box<dyn Collector>) {
+        self.registry.register_collector(metrics);
     }
 
     /// Serves; the access log goes to `access_log`. Inside a tokio runtime, which sweeps the index.
@@ -91,9 +114,8 @@ impl Bound {
             drain: drain.clone(),
         };
         let proxy = self.proxy.serve(&inputs, access_log)?;
-        let mut registry = Registry::default();
+        let mut registry = self.registry;
         registry.register_collector(Box::new(proxy_metrics));
-        registry.register_collector(Box::new(self.control_metrics));
         let endpoints = admin::Endpoints { reader: self.reader.clone(), sessions: Arc::clone(&self.sessions) };
         registry.register_collector(Box::new(endpoints));
         let shown = admin::Inputs {

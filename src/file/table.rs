@@ -101,13 +101,19 @@ impl RuleSpec {
         let weighted = |&(at, weight): &(usize, u32)| Weighted { weight, backend: Arc::clone(&backends[at]) };
         let persistence = |policy: &crate::routing::SessionPolicy| {
             let primary = backends[self.backends[0].0].id().as_str();
-            Persistence { scope: Scope::new("", primary, "", &policy.cookie.name), policy: policy.clone() }
+            Persistence {
+                scope: Scope::new("", primary, "", &policy.cookie.name),
+                policy: policy.clone(),
+                legacy: None,
+            }
         };
         Rule {
             backends: self.backends.iter().map(weighted).collect(),
             balance: self.balance,
             session: self.session.as_ref().map(persistence),
             redirect_to_https,
+            canary: None,
+            filters: None,
         }
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn id_value(id: SessionId) -> HeaderValue {
 pub(super) fn set_cookie(policy: &CookiePolicy, token: String, is_tls: bool) -> Option<HeaderValue> {
     let mut cookie = attributes(policy, token, is_tls);
     if let Some(max_age) = policy.max_age {
-        cookie.set_max_age(cookie::time::Duration::try_from(max_age).ok());
+        cookie.set_max_age(cookie::time::Duration::seconds(max_age));
     }
     HeaderValue::try_from(cookie.to_string()).ok()
 }
@@ -162,7 +162,7 @@ pub(super) fn expire_cookie(policy: &CookiePolicy, is_tls: bool) -> Option<Heade
 
 fn attributes(policy: &CookiePolicy, value: String, is_tls: bool) -> Cookie<'_> {
     let secure = match policy.secure {
-        Secure::Auto => is_tls,
+        Secure::Auto | Secure::Here => is_tls,
         Secure::Always => true,
         Secure::Never => false,
     };
@@ -199,7 +199,7 @@ mod tests {
         let policy = SessionPolicy::default();
         Fixture {
             keys: KeyRing::new(vec![Key::new(KeyId::new(0).unwrap(), 0, &[1; 32])]).unwrap(),
-            persistence: Persistence { scope: Scope::new("", "posts", "", &policy.cookie.name), policy },
+            persistence: Persistence { scope: Scope::new("", "posts", "", &policy.cookie.name), policy, legacy: None },
             endpoint: Endpoint::new(&BackendId::new("posts"), "posts-0", []),
             memory: Memory::default(),
         }

@@ -94,8 +94,10 @@ pub(super) fn sticky(backends: Vec<(u32, Arc<Backend>)>, policy: SessionPolicy) 
     Rule {
         backends: backends.into_iter().map(|(weight, backend)| Weighted { weight, backend }).collect(),
         balance: Strategy::Random,
-        session: Some(Persistence { policy, scope: scope() }),
+        session: Some(Persistence { policy, scope: scope(), legacy: None }),
         redirect_to_https: None,
+        canary: None,
+        filters: None,
     }
 }
 

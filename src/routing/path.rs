@@ -7,10 +7,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::filters::{Pattern, PatternError};
+
 /// What the path of a request has to look like for a rule.
 ///
-/// The order is the precedence, best first: exact before prefix, a longer prefix before a shorter
-/// one; equally good ones by their text, so that it is total.
+/// The order is the precedence, best first: exact before all others, a longer prefix or expression before a shorter
+/// one, as in ingress-nginx; equally good ones by their kind and text, so that it is total.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathMatch {
     /// The whole path, to the byte.
@@ -18,6 +20,8 @@ pub enum PathMatch {
     /// The path or anything below it, element by element: `/a` matches `/a` and `/a/b`, not `/ab`.
     /// Kept without a final slash; the root is the empty text.
     Prefix(Box<str>),
+    /// A path in whose beginning an expression is found.
+    Regex(Pattern),
 }
 
 /// Why a path is not one.
@@ -60,12 +64,21 @@ impl PathMatch {
         Ok(Self::Prefix(path.trim_end_matches('/').into()))
     }
 
+    /// Every path in whose beginning this expression is found.
+    ///
+    /// # Errors
+    /// If it is none, or too large.
+    pub fn regex(expression: &str) -> Result<Self, PatternError> {
+        Pattern::path(expression).map(Self::Regex)
+    }
+
     /// Does this path fit?
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(text) => &**text == path,
             Self::Prefix(text) => is_below(path, text),
+            Self::Regex(pattern) => pattern.is_match(path),
         }
     }
 
@@ -74,6 +87,16 @@ impl PathMatch {
     pub fn text(&self) -> &str {
         match self {
             Self::Exact(text) | Self::Prefix(text) => text,
+            Self::Regex(pattern) => pattern.text(),
+        }
+    }
+
+    /// Of equally long ones: which comes first.
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Exact(_) => 0,
+            Self::Regex(_) => 1,
+            Self::Prefix(_) => 2,
         }
     }
 }
@@ -82,9 +105,12 @@ impl Ord for PathMatch {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Exact(a), Self::Exact(b)) => a.cmp(b),
-            (Self::Exact(_), Self::Prefix(_)) => Ordering::Less,
-            (Self::Prefix(_), Self::Exact(_)) => Ordering::Greater,
-            (Self::Prefix(a), Self::Prefix(b)) => b.len().cmp(&a.len()).then_with(|| a.cmp(b)),
+            (Self::Exact(_), _) => Ordering::Less,
+            (_, Self::Exact(_)) => Ordering::Greater,
+            (one, other) => {
+                let (a, b) = (one.text(), other.text());
+                b.len().cmp(&a.len()).then_with(|| one.kind().cmp(&other.kind())).then_with(|| a.cmp(b))
+            }
         }
     }
 }
@@ -100,6 +126,7 @@ impl fmt::Display for PathMatch {
         match self {
             Self::Exact(text) => write!(f, "= {text}"),
             Self::Prefix(text) => write!(f, "{text}/"),
+            Self::Regex(pattern) => write!(f, "~ {}", pattern.text()),
         }
     }
 }

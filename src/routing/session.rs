@@ -5,6 +5,7 @@
 
 mod cookies;
 mod key;
+mod legacy;
 mod memory;
 mod token;
 
@@ -14,6 +15,7 @@ use aws_lc_rs::digest;
 
 pub use self::cookies::{Pairs, values, without};
 pub use self::key::{Key, KeyId, KeyRing, KeyRingError, SECRET_LEN};
+pub use self::legacy::{Legacy, LegacyKey};
 pub use self::memory::Remembered;
 pub use self::token::{Claims, ENCODED_LEN, SessionId, Token};
 use super::balance::Strategy;
@@ -58,8 +60,12 @@ pub struct CookiePolicy {
     pub same_site: Option<SameSite>,
     /// Does each top-level site get its own (CHIPS)?
     pub partitioned: bool,
-    /// How long the client keeps it; none: until it is closed.
-    pub max_age: Option<Duration>,
+    /// How long the client keeps it, in seconds; none: until it is closed. Nothing and less ends it at once.
+    pub max_age: Option<i64>,
+    /// How many seconds after a response the client forgets it, for clients that know no `Max-Age`.
+    pub expires: Option<i64>,
+    /// Is `SameSite=None` kept from the browsers that take it for `Strict`?
+    pub conditional_none: bool,
 }
 
 /// When the cookie carries `Secure`.
@@ -67,6 +73,8 @@ pub struct CookiePolicy {
 pub enum Secure {
     /// If the client's connection is TLS, here or at a trusted proxy.
     Auto,
+    /// If TLS ended here, whatever a trusted proxy says.
+    Here,
     /// Always.
     Always,
     /// Never.
@@ -139,6 +147,8 @@ pub struct Persistence {
     pub policy: SessionPolicy,
     /// Where its tokens are worth something.
     pub scope: Scope,
+    /// The cookies of ingress-nginx that are still honoured, if any are.
+    pub legacy: Option<Box<Legacy>>,
 }
 
 impl Default for SessionPolicy {
@@ -168,6 +178,8 @@ impl Default for CookiePolicy {
             same_site: Some(SameSite::Lax),
             partitioned: false,
             max_age: None,
+            expires: None,
+            conditional_none: false,
         }
     }
 }

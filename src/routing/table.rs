@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Endpoint, EndpointId};
 use super::balance::Strategy;
+use super::filters::{Canary, Filters, Pattern};
 use super::host::HostPattern;
 use super::path::{self, PathMatch};
 use super::session::{Persistence, SessionPolicy};
@@ -28,6 +29,10 @@ pub struct Rule {
     pub session: Option<Persistence>,
     /// The port to which requests that came without TLS are sent, to come with it.
     pub redirect_to_https: Option<u16>,
+    /// Who tries the second backend, if it is a canary.
+    pub canary: Option<Box<Canary>>,
+    /// What it does beside; most rules do nothing.
+    pub filters: Option<Box<Filters>>,
 }
 
 /// A backend and its share.
@@ -94,6 +99,8 @@ struct HostRules {
     text: Box<str>,
     entries: Box<[Entry]>,
     rules: Box<[Arc<Rule>]>,
+    /// Which of them are expressions, in their order. Few hosts have any.
+    patterns: Box<[(u32, Pattern)]>,
     /// Boxed, because few hosts have one: all the others stay small.
     index: Option<Box<Index>>,
 }
@@ -102,7 +109,14 @@ struct HostRules {
 struct Entry {
     start: u32,
     end: u32,
-    exact: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Exact,
+    Prefix,
+    Regex,
 }
 
 /// For hosts with many rules: exact paths and prefixes by hash, longest prefix first by cutting the
@@ -236,22 +250,47 @@ impl HostRules {
             .map(|Listed { path, .. }| {
                 let start = offset(text.len());
                 text.push_str(path.text());
-                Entry { start, end: offset(text.len()), exact: matches!(path, PathMatch::Exact(_)) }
+                let kind = match path {
+                    PathMatch::Exact(_) => Kind::Exact,
+                    PathMatch::Prefix(_) => Kind::Prefix,
+                    PathMatch::Regex(_) => Kind::Regex,
+                };
+                Entry { start, end: offset(text.len()), kind }
             })
             .collect();
+        let pattern = |(at, listed): (u32, &Listed)| match &listed.path {
+            PathMatch::Regex(pattern) => Some((at, pattern.clone())),
+            PathMatch::Exact(_) | PathMatch::Prefix(_) => None,
+        };
+        let patterns = (0u32..).zip(&listed).filter_map(pattern).collect();
         let index = (listed.len() > LINEAR).then(|| Box::new(Index::new(&listed)));
-        Self { text: text.into(), entries, rules: listed.into_iter().map(|listed| listed.rule).collect(), index }
+        let rules = listed.into_iter().map(|listed| listed.rule).collect();
+        Self { text: text.into(), entries, rules, patterns, index }
     }
 
     fn find(&self, path: &str) -> Option<&Rule> {
-        let at = match &self.index {
+        let plain = match &self.index {
             None => self.entries.iter().position(|entry| {
                 let text = &self.text[entry.range()];
-                if entry.exact { text == path } else { path::is_below(path, text) }
+                match entry.kind {
+                    Kind::Exact => text == path,
+                    Kind::Prefix => path::is_below(path, text),
+                    Kind::Regex => false,
+                }
             }),
             Some(index) => index.find(path),
-        }?;
-        Some(&self.rules[at])
+        };
+        let at = if self.patterns.is_empty() { plain } else { self.pattern_before(plain, path).or(plain) };
+        Some(&self.rules[at?])
+    }
+}
+
+impl HostRules {
+    /// The first expression that fits and comes before a rule that has been found already.
+    fn pattern_before(&self, found: Option<usize>, path: &str) -> Option<usize> {
+        let end = found.unwrap_or(usize::MAX);
+        let before = self.patterns.iter().take_while(|(at, _)| (*at as usize) < end);
+        before.into_iter().find(|(_, pattern)| pattern.is_match(path)).map(|(at, _)| *at as usize)
     }
 }
 
@@ -271,6 +310,7 @@ impl Index {
                     index.longest = index.longest.max(text.len());
                     index.prefix.insert(text.clone(), at)
                 }
+                PathMatch::Regex(_) => continue,
             };
         }
         index

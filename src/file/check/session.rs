@@ -78,7 +78,12 @@ fn cookie(typed: &Keyed<schema::Cookie>, around: &Around<'_>, problems: &mut Pro
         same_site: word(&typed.same_site, problems).map_or(default.same_site, |word| Some(same_site(word))),
         partitioned: typed.partitioned.unwrap_or(default.partitioned),
         // Browsers cut it to 400 days (RFC 6265bis §5.6.2).
-        max_age: typed.max_age.as_ref().and_then(|text| duration(text, Duration::from_secs(1)..=400 * DAY, problems)),
+        max_age: typed
+            .max_age
+            .as_ref()
+            .and_then(|text| duration(text, Duration::from_secs(1)..=400 * DAY, problems))
+            .and_then(|max_age| i64::try_from(max_age.as_secs()).ok()),
+        ..default
     };
     warn_of_refusal(&cookie, typed, around, problems);
     warn_of_reach(&cookie, typed, around, problems);

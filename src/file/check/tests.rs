@@ -270,7 +270,7 @@ fn every_word_reaches_its_place() {
     let session = file.routes[0].rules[0].session.as_ref().unwrap();
     assert_eq!((session.on_lost, session.strip_cookie), (OnLost::Temporary, false));
     assert_eq!((session.cookie.secure, session.cookie.same_site), (Secure::Always, Some(SameSite::Strict)));
-    assert_eq!(session.cookie.max_age, Some(Duration::from_secs(24 * 60 * 60)));
+    assert_eq!(session.cookie.max_age, Some(24 * 60 * 60));
 }
 
 #[test]
