@@ -57,13 +57,24 @@ pub struct Inputs {
 ///
 /// # Errors
 /// If the system has no more threads, or no descriptors for one.
-pub fn serve(listener: TcpListener, inputs: Inputs, mut drain: Drain) -> std::io::Result<JoinHandle<()>> {
-    listener.set_nonblocking(true)?;
+pub fn serve(listener: TcpListener, inputs: Inputs, drain: Drain) -> std::io::Result<JoinHandle<()>> {
+    let router = router(inputs);
     let is_local = listener.local_addr()?.ip().is_loopback();
+    run(listener, if is_local { router.layer(from_fn(only_by_address)) } else { router }, drain)
+}
+
+/// Serves health and metrics alone: what a kubelet and a Prometheus need, and everybody may see.
+///
+/// # Errors
+/// If the system has no more threads, or no descriptors for one.
+pub fn serve_health(listener: TcpListener, inputs: Inputs, drain: Drain) -> std::io::Result<JoinHandle<()>> {
+    run(listener, health().with_state(Arc::new(inputs)), drain)
+}
+
+fn run(listener: TcpListener, router: Router, mut drain: Drain) -> std::io::Result<JoinHandle<()>> {
+    listener.set_nonblocking(true)?;
     let run = async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let router = router(inputs);
-        let router = if is_local { router.layer(from_fn(only_by_address)) } else { router };
         let served = axum::serve(listener, router);
         tokio::select! {
             served = async { served.await } => served,
@@ -89,12 +100,11 @@ pub fn serve(listener: TcpListener, inputs: Inputs, mut drain: Drain) -> std::io
 
 /// Everything that is served here.
 fn router(inputs: Inputs) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(scrape))
-        .route("/api/v1/sessions", get(sessions))
-        .with_state(Arc::new(inputs))
+    health().route("/api/v1/sessions", get(sessions)).with_state(Arc::new(inputs))
+}
+
+fn health() -> Router<Arc<Inputs>> {
+    Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz)).route("/metrics", get(scrape))
 }
 
 /// A page that somebody's browser has loaded from elsewhere must not read what is on loopback: such a request has the

@@ -28,6 +28,7 @@ const SWEEP: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Bound {
     proxy: proxy::Bound,
     admin: Option<std::net::TcpListener>,
+    health: Option<std::net::TcpListener>,
     clock: Clock,
     sessions: Arc<Sessions>,
     reader: Reader,
@@ -40,7 +41,8 @@ pub struct Running {
     trigger: Trigger,
     drain: Drain,
     proxy: proxy::Running,
-    admin: Option<JoinHandle<()>>,
+    /// The threads that show health, metrics and sessions.
+    shows: Vec<JoinHandle<()>>,
     sessions: Arc<Sessions>,
     clock: Clock,
 }
@@ -68,6 +70,7 @@ pub fn open(config: Config) -> Result<(Bound, Publisher), BindError> {
         sessions: Arc::new(Sessions::new(config.proxy.limits.sessions, clock.millis())),
         proxy: proxy::bind(config.proxy, &reader)?,
         admin: config.admin.map(admin::bind).transpose()?,
+        health: config.health.map(admin::bind).transpose()?,
         clock,
         reader,
         registry: Registry::default(),
@@ -125,8 +128,14 @@ impl Bound {
             registry: Arc::new(registry),
             clock: self.clock,
         };
-        let admin = self.admin.map(|listener| admin::serve(listener, shown, drain.clone())).transpose()?;
-        Ok(Running { trigger, drain, proxy, admin, sessions: self.sessions, clock: self.clock })
+        let mut shows = Vec::new();
+        if let Some(listener) = self.health {
+            shows.push(admin::serve_health(listener, shown.clone(), drain.clone())?);
+        }
+        if let Some(listener) = self.admin {
+            shows.push(admin::serve(listener, shown, drain.clone())?);
+        }
+        Ok(Running { trigger, drain, proxy, shows, sessions: self.sessions, clock: self.clock })
     }
 }
 
@@ -169,10 +178,10 @@ impl Running {
     pub fn join(self) {
         self.proxy.join();
         self.trigger.advance(Stage::Ending);
-        if let Some(admin) = self.admin
-            && admin.join().is_err()
-        {
-            tracing::error!("the admin thread panicked");
+        for thread in self.shows {
+            if thread.join().is_err() {
+                tracing::error!("the admin thread panicked");
+            }
         }
     }
 }

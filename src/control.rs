@@ -5,6 +5,8 @@
 
 pub mod file;
 pub mod keys;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 mod metrics;
 pub mod tls;
 

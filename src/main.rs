@@ -19,6 +19,8 @@ fn main() -> anyhow::Result<ExitCode> {
         None => return run(&runtime, None),
         Some(Verb::Proxy(verb)) => telemetry::install(&args.log).map(|()| runtime.block_on(serve::proxy(&verb)))?,
         Some(Verb::Run(verb)) => telemetry::install(&args.log).map(|()| runtime.block_on(serve::run(verb)))?,
+        #[cfg(feature = "kubernetes")]
+        Some(Verb::Ingress(verb)) => telemetry::install(&args.log).map(|()| runtime.block_on(serve::ingress(&verb)))?,
     };
     Ok(served.map_or_else(|error| fail(&error, ExitCode::FAILURE), |()| ExitCode::SUCCESS))
 }

@@ -1,5 +1,8 @@
 //! The verbs that serve: `proxy` and `run`. From the configuration to the last request.
 
+#[cfg(feature = "kubernetes")]
+mod ingress;
+
 use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
@@ -22,6 +25,9 @@ use crate::drain::Stage;
 use crate::file::ListedTwice;
 use crate::routing::backend::DuplicateEndpoint;
 
+#[cfg(feature = "kubernetes")]
+pub use self::ingress::ingress;
+
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -37,6 +43,10 @@ pub enum ServeError {
     /// The endpoints.
     #[error(transparent)]
     Duplicate(#[from] DuplicateEndpoint),
+    /// The cluster.
+    #[cfg(feature = "kubernetes")]
+    #[error(transparent)]
+    Cluster(#[from] crate::control::kubernetes::ControllerError),
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),

@@ -5,6 +5,8 @@
 
 mod client;
 mod examples;
+#[cfg(feature = "kubernetes")]
+mod ingress;
 mod server;
 
 use std::net::SocketAddr;
@@ -15,6 +17,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 pub use self::client::{
     AdminArgs, CheckArgs, CompletionsArgs, KeysNewArgs, KeysRotateArgs, KeysVerb, ManArgs, Output, SessionsArgs,
 };
+#[cfg(feature = "kubernetes")]
+pub use self::ingress::IngressArgs;
 pub use self::server::{ProxyArgs, RunArgs};
 use crate::file::scalar::{self, AddressError};
 
@@ -37,6 +41,9 @@ pub enum Verb {
     Proxy(ProxyArgs),
     /// Serve requests, told by a configuration file
     Run(RunArgs),
+    /// Serve the Ingresses of a Kubernetes cluster
+    #[cfg(feature = "kubernetes")]
+    Ingress(Box<IngressArgs>),
     /// Something that ends by itself
     #[command(flatten)]
     Tool(Tool),

@@ -243,22 +243,41 @@ impl<'a> Files<'a> {
 
     fn certificate(&self) -> Result<Certificate, CertificateError> {
         let show = |path: &Path| path.display().to_string();
-        let (cert, key) = (|| show(&self.cert.0), || show(&self.key.0));
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.cert.1)
-            .collect::<Result<_, _>>()
-            .map_err(|_| CertificateError::NoCertificate(cert()))?;
-        if chain.is_empty() {
-            return Err(CertificateError::NoCertificate(cert()));
-        }
-        let secret = PrivateKeyDer::from_pem_slice(&self.key.1).map_err(|_| CertificateError::NoKey(key()))?;
-        let certified = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|source| match source {
-            rustls::Error::InconsistentKeys(_) => CertificateError::Mismatch { cert: cert(), key: key() },
-            source => CertificateError::Key { path: key(), source },
-        })?;
-        let name = self.pair.cert.display().to_string().into();
-        Certificate::new(name, Arc::new(certified))
-            .map_err(|source| CertificateError::Certificate { path: cert(), source })
+        let (cert, key) = ((&*show(&self.cert.0), &*self.cert.1), (&*show(&self.key.0), &*self.key.1));
+        assemble(self.pair.cert.display().to_string().into(), cert, key)
     }
+}
+
+/// A certificate of two PEM texts that somebody else has read: `name` stands in messages, nothing of the texts does.
+///
+/// # Errors
+/// If they are no certificate and its key.
+pub fn from_pem(name: &str, cert: &[u8], key: &[u8]) -> Result<Certificate, CertificateError> {
+    assemble(name.into(), ("tls.crt", cert), ("tls.key", key))
+}
+
+/// A certificate that nobody trusts, for whoever gets no other.
+///
+/// # Errors
+/// If there is no randomness.
+pub fn self_made() -> Result<Certificate, CertificateError> {
+    own::make()
+}
+
+/// A chain and its key, each with what it is called in messages.
+fn assemble(name: Arc<str>, cert: (&str, &[u8]), key: (&str, &[u8])) -> Result<Certificate, CertificateError> {
+    let (cert_name, key_name) = (cert.0.to_owned(), key.0.to_owned());
+    let chain = CertificateDer::pem_slice_iter(cert.1).collect::<Result<Vec<_>, _>>().unwrap_or_default();
+    if chain.is_empty() {
+        return Err(CertificateError::NoCertificate(cert_name));
+    }
+    let secret = PrivateKeyDer::from_pem_slice(key.1).map_err(|_| CertificateError::NoKey(key_name.clone()))?;
+    let certified = CertifiedKey::from_der(chain, secret, &default_provider()).map_err(|source| match source {
+        rustls::Error::InconsistentKeys(_) => CertificateError::Mismatch { cert: cert_name.clone(), key: key_name },
+        source => CertificateError::Key { path: key_name, source },
+    })?;
+    Certificate::new(name, Arc::new(certified))
+        .map_err(|source| CertificateError::Certificate { path: cert_name, source })
 }
 
 /// Reads a file that may be as large as any file of the configuration.

@@ -57,7 +57,7 @@ pub enum Return {
 }
 
 /// One pod, or one configured server, of a backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Who it is.
     pub id: EndpointId,
@@ -203,6 +203,13 @@ impl Backend {
             endpoints,
             tags: tags.into(),
         })
+    }
+
+    /// A backend of no endpoints: nobody is served.
+    #[must_use]
+    pub fn empty(id: BackendId) -> Self {
+        let (endpoints, ready, draining, tags) = Default::default();
+        Self { id, protocol: Protocol::default(), endpoints, ready, draining, tags }
     }
 
     /// The same backend, whose endpoints are spoken to like this.

@@ -44,6 +44,35 @@ pub struct Filters {
     pub timeouts: Timeouts,
 }
 
+impl Filters {
+    /// Do they do nothing?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            access,
+            redirect,
+            app_root,
+            rewrite,
+            upstream_host,
+            forwarded_prefix,
+            cors,
+            strict_transport,
+            body_size,
+            timeouts,
+        } = self;
+        *access == Access::Open
+            && redirect.is_none()
+            && app_root.is_none()
+            && rewrite.is_none()
+            && upstream_host.is_none()
+            && forwarded_prefix.is_none()
+            && cors.is_none()
+            && strict_transport.is_none()
+            && body_size.is_none()
+            && *timeouts == Timeouts::default()
+    }
+}
+
 /// Who may come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Access {

@@ -35,6 +35,21 @@ pub struct Rule {
     pub filters: Option<Box<Filters>>,
 }
 
+impl Rule {
+    /// A rule that does nothing but lead to a backend.
+    #[must_use]
+    pub fn plain(backend: Weighted) -> Self {
+        Self {
+            backends: [backend].into(),
+            balance: Strategy::LeastRequests,
+            session: None,
+            redirect_to_https: None,
+            canary: None,
+            filters: None,
+        }
+    }
+}
+
 /// A backend and its share.
 #[derive(Clone, Debug)]
 pub struct Weighted {

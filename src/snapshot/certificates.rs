@@ -98,6 +98,23 @@ impl CertificateSet {
         set
     }
 
+    /// Each host has the certificate that it is given; whoever asks for another name gets the default one.
+    #[must_use]
+    pub fn by_host(
+        default: Arc<Certificate>,
+        certificates: impl IntoIterator<Item = (HostPattern, Arc<Certificate>)>,
+    ) -> Self {
+        let mut set = Self { exact: HashMap::new(), wildcard: HashMap::new(), default };
+        for (host, certificate) in certificates {
+            match host {
+                HostPattern::Exact(name) => drop(set.exact.insert(name, certificate)),
+                HostPattern::Wildcard(name) => drop(set.wildcard.insert(name, certificate)),
+                HostPattern::Any => {}
+            }
+        }
+        set
+    }
+
     /// The certificate for a client that asks for this name: an exact one, a wildcard of one label, the default.
     #[must_use]
     pub fn find(&self, name: Option<&str>) -> (&Arc<Certificate>, Chosen) {

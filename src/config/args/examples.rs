@@ -69,3 +69,10 @@ Examples:
   moorline schema > moorline.schema.json
   # then, as the first line of moorline.yaml:
   # yaml-language-server: $schema=moorline.schema.json";
+
+#[cfg(feature = "kubernetes")]
+pub(super) const INGRESS: &str = "\
+Examples:
+  moorline ingress                                   as a pod: deploy/base has the manifests
+  moorline ingress --kubeconfig ~/.kube/config       from outside, to look at it
+  moorline ingress --class nginx                     take over what belonged to ingress-nginx";

@@ -124,7 +124,7 @@ impl RunArgs {
     }
 }
 
-fn access_log() -> impl TypedValueParser<Value = AccessLog> {
+pub(super) fn access_log() -> impl TypedValueParser<Value = AccessLog> {
     PossibleValuesParser::new(["off", "combined", "json"]).try_map(|text| text.parse::<AccessLog>())
 }
 

@@ -1,0 +1,246 @@
+//! The loop: changes in, a snapshot out. One task owns the index and the translator; everything that takes time (reading
+//! Secrets, writing status and Events) is somebody else's.
+//!
+//! ## How long a change waits
+//! Changes come in bursts: a roll-out is a dozen within a millisecond. After the first, the next is waited for as long as
+//! they come closely one after the other, and never longer than [`BUSY`].
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::events::Said;
+use super::index::Index;
+use super::metrics::Metrics;
+use super::objects::{Kind, Name};
+use super::problem::Verdict;
+use super::status::Places;
+use super::translate::{SecretState, Secrets, Translation, Translator};
+use super::watch::Change;
+use crate::clock::Clock;
+use crate::routing::KeyRing;
+use crate::snapshot::{Certificate, CertificateSet, Certificates, Publisher};
+
+/// After a change, so long is waited for the next,
+const QUIET: Duration = Duration::from_millis(1);
+/// and so long at most.
+const BUSY: Duration = Duration::from_millis(5);
+/// At the start, certificates are waited for no longer than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether a status says something else than it should.
+const STATUS: Duration = Duration::from_millis(500);
+
+/// What the loop is fed with.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What the watches see.
+    pub changes: mpsc::Receiver<Change>,
+    /// What the Secrets are.
+    pub secrets: mpsc::Receiver<(Name, SecretState)>,
+    /// The key ring, once it is there.
+    pub keys: watch::Receiver<Option<Arc<KeyRing>>>,
+    /// The lists without which nothing is published.
+    pub awaited: HashSet<(Kind, Option<String>)>,
+}
+
+/// Whom the loop tells.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Where snapshots go.
+    pub publisher: Publisher,
+    /// Which Secrets are to be read.
+    pub wanted: watch::Sender<BTreeSet<Name>>,
+    /// What is to be said.
+    pub said: mpsc::Sender<Said>,
+    /// Which Ingresses have which status, for whoever writes it.
+    pub statuses: watch::Sender<BTreeMap<Name, Places>>,
+    /// What a Service that is published has for addresses.
+    pub published: watch::Sender<Places>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What the loop knows.
+#[derive(Debug)]
+pub struct Reconciler {
+    /// The cluster.
+    pub index: Index,
+    /// What becomes of it.
+    pub translator: Translator,
+    /// The clock.
+    pub clock: Clock,
+    /// The listener that shows certificates.
+    pub https: SocketAddr,
+    /// What is shown to whoever asks for a name without a certificate.
+    pub own: Arc<Certificate>,
+    /// The Secret that is shown instead.
+    pub default_certificate: Option<Name>,
+    /// The Service whose address is published.
+    pub publish_service: Option<Name>,
+    /// The certificates that are known.
+    pub secrets: Secrets,
+    /// The last snapshot's generation; 0 before the first.
+    pub generation: u64,
+}
+
+impl Reconciler {
+    /// Reconciles until the watches are gone. Dropping it ends it.
+    pub async fn run(mut self, mut inputs: Inputs, outputs: &Outputs) {
+        let mut patience: Option<Instant> = None;
+        let mut due: Option<Instant> = None;
+        let mut statuses = tokio::time::interval(STATUS);
+        loop {
+            let wake = [patience, due].into_iter().flatten().min();
+            tokio::select! {
+                change = inputs.changes.recv() => match change {
+                    Some(change) => self.burst(change, &mut inputs).await,
+                    None => return,
+                },
+                Some((name, state)) = inputs.secrets.recv() => self.secret(name, state, &mut inputs),
+                changed = inputs.keys.changed() => if changed.is_err() { return },
+                () = sleep_until(wake) => due = None,
+                _ = statuses.tick() => {
+                    self.tell_statuses(outputs);
+                    continue;
+                }
+            }
+            let keys = inputs.keys.borrow_and_update().clone();
+            let (true, Some(keys)) = (inputs.awaited.is_empty(), keys) else { continue };
+            let now = self.clock.millis();
+            let Some(translation) = self.translator.translate(&mut self.index, &self.secrets, &keys, now) else {
+                continue;
+            };
+            let wanted = self.wanted();
+            outputs.wanted.send_if_modified(|was| std::mem::replace(was, wanted.clone()) != wanted);
+            if self.generation == 0 {
+                let until = *patience.get_or_insert_with(|| Instant::now() + PATIENCE);
+                let is_read = wanted.iter().all(|name| self.secrets.contains_key(name));
+                if !is_read && Instant::now() < until {
+                    // Nobody is to see the default certificate only because a Secret is still under way.
+                    self.index.mark_all();
+                    continue;
+                }
+                patience = None;
+            }
+            due = translation.due.map(|due| self.clock.instant(due));
+            self.publish(translation, keys, outputs);
+        }
+    }
+
+    /// Takes a change, and those that come closely behind it.
+    async fn burst(&mut self, first: Change, inputs: &mut Inputs) {
+        self.apply(first, &mut inputs.awaited);
+        let end = Instant::now() + BUSY;
+        loop {
+            while let Ok(change) = inputs.changes.try_recv() {
+                self.apply(change, &mut inputs.awaited);
+            }
+            let quiet = (Instant::now() + QUIET).min(end);
+            match timeout_at(quiet, inputs.changes.recv()).await {
+                Ok(Some(change)) => self.apply(change, &mut inputs.awaited),
+                Ok(None) | Err(_) => return,
+            }
+            if Instant::now() >= end {
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, change: Change, awaited: &mut HashSet<(Kind, Option<String>)>) {
+        match change {
+            Change::Apply(object) => self.index.apply(object),
+            Change::Delete(kind, name) => self.index.delete(kind, &name),
+            Change::Reset(kind, namespace, objects) => {
+                self.index.reset(kind, namespace.as_deref(), objects);
+                awaited.remove(&(kind, namespace));
+            }
+        }
+    }
+
+    fn secret(&mut self, name: Name, state: SecretState, inputs: &mut Inputs) {
+        let mut next = Some((name, state));
+        while let Some((name, state)) = next {
+            let state = state.after(self.secrets.get(&name));
+            for ingress in self.translator.secrets().get(&name).into_iter().flatten() {
+                self.index.mark(ingress);
+            }
+            if self.default_certificate.as_ref() == Some(&name) {
+                self.index.mark_all();
+            }
+            self.secrets.insert(name, state);
+            next = inputs.secrets.try_recv().ok();
+        }
+    }
+
+    fn wanted(&mut self) -> BTreeSet<Name> {
+        let mut wanted: BTreeSet<Name> = self.translator.secrets().into_keys().collect();
+        wanted.extend(self.default_certificate.clone());
+        self.secrets.retain(|name, _| wanted.contains(name));
+        wanted
+    }
+
+    fn publish(&mut self, translation: Translation, keys: Arc<KeyRing>, outputs: &Outputs) {
+        let named = self.default_certificate.as_ref().and_then(|name| self.secrets.get(name));
+        let default = named.and_then(SecretState::certificate).unwrap_or(&self.own);
+        let mut certificates = Certificates::default();
+        certificates.set(self.https, CertificateSet::by_host(Arc::clone(default), translation.certificates));
+        let (certificates, connectors) = (Arc::new(certificates), Arc::new(translation.connectors));
+        let is_first = self.generation == 0;
+        self.generation = outputs.publisher.publish(translation.table, keys, certificates, connectors);
+        outputs.metrics.published(self.generation);
+        outputs.metrics.ingresses.store(self.translator.owned().count() as u64, Ordering::Relaxed);
+        outputs.metrics.rejected.store(self.translator.broken() as u64, Ordering::Relaxed);
+        if is_first {
+            tracing::info!(ingresses = self.translator.owned().count(), "the cluster is known; serving");
+        }
+        for verdict in translation.verdicts {
+            self.say(verdict, is_first, outputs);
+        }
+        self.tell_statuses(outputs);
+    }
+
+    fn say(&self, Verdict { ingress, problems }: Verdict, is_first: bool, outputs: &Outputs) {
+        for problem in &problems {
+            tracing::warn!(%ingress, reason = problem.reason.as_str(), "{}", problem.text);
+        }
+        let Some(object) = self.index.ingress(&ingress) else { return };
+        let said = Said { uid: Arc::clone(&object.uid), is_news: !is_first, ingress, problems };
+        // A queue that is full says that there is more to say than anybody reads.
+        if outputs.said.try_send(said).is_err() {
+            tracing::debug!("too many Events at once: some are in this log only");
+        }
+    }
+
+    /// What the status of our Ingresses says now.
+    fn tell_statuses(&self, outputs: &Outputs) {
+        let all: BTreeMap<Name, Places> = self
+            .translator
+            .owned()
+            .filter_map(|name| Some((name.clone(), self.index.ingress(name)?.published.clone())))
+            .collect();
+        outputs.statuses.send_if_modified(|was| {
+            let changed = *was != all;
+            *was = all;
+            changed
+        });
+        let service = self.publish_service.as_ref().and_then(|name| self.index.service(name));
+        let places = service.map(|service| service.published.clone()).unwrap_or_default();
+        outputs.published.send_if_modified(|was| {
+            let changed = *was != places;
+            *was = places;
+            changed
+        });
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

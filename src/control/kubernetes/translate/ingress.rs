@@ -1,0 +1,307 @@
+//! One Ingress → its rules.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, IngressServiceBackend};
+
+use super::backend::BackendKey;
+use super::tls::{self, Secrets};
+use super::{Settings, Translator};
+use crate::control::kubernetes::annotations::{self, Asked, SessionAsked};
+use crate::control::kubernetes::index::Index;
+use crate::control::kubernetes::objects::{Ingress, Name};
+use crate::control::kubernetes::problem::{Problem, Reason};
+use crate::routing::filters::{Access, Filters, Pattern, Rewrite, Template};
+use crate::routing::session::{Legacy, LegacyKey};
+use crate::routing::{Backend, HostPattern, KeyRing, Millis, Origin, PathMatch, Persistence, Rule, Scope, Weighted};
+
+/// As many expressions an Ingress may have: they are tried one after the other.
+const EXPRESSIONS: usize = 256;
+/// What ingress-nginx has for bodies.
+const BODY_SIZE: u64 = 1 << 20;
+/// What ingress-nginx has for hosts with certificates.
+const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+/// Where clients find HTTPS: the port of the Service in front of us.
+const HTTPS: u16 = 443;
+
+/// What has become of an Ingress.
+#[derive(Debug)]
+pub(super) struct Translated {
+    pub(super) rules: Vec<(HostPattern, PathMatch, Arc<Rule>, Origin)>,
+    pub(super) backends: BTreeSet<BackendKey>,
+    /// The Services that it names, there or not.
+    pub(super) services: BTreeSet<Name>,
+    pub(super) tls: Vec<(HostPattern, Name)>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) origin: Origin,
+}
+
+/// A Service's port as an Ingress means it.
+pub(super) struct Target {
+    pub(super) key: BackendKey,
+    /// As it was typed: ingress-nginx has it in the names of its backends.
+    typed_port: String,
+}
+
+/// An Ingress on its way.
+pub(super) struct Work<'w> {
+    pub(super) ingress: &'w Ingress,
+    pub(super) index: &'w Index,
+    keys: &'w KeyRing,
+    now: Millis,
+    asked: Asked,
+    out: Translated,
+}
+
+impl Translator {
+    pub(super) fn ingress(
+        &mut self,
+        index: &Index,
+        secrets: &Secrets,
+        keys: &KeyRing,
+        ingress: &Ingress,
+        now: Millis,
+    ) -> Translated {
+        let (asked, mut problems) = annotations::read(&ingress.annotations, &self.settings.annotations_prefix);
+        let origin = Origin { created: ingress.created, name: ingress.name.to_string().into() };
+        let tls = tls::of(ingress, secrets, &mut problems);
+        let (rules, backends, services) = Default::default();
+        let out = Translated { rules, backends, services, tls, problems, origin };
+        let mut work = Work { ingress, index, keys, now, asked, out };
+        if work.asked.canary.is_some() {
+            self.canary_alone(&mut work);
+        } else {
+            self.rules(&mut work);
+        }
+        work.out
+    }
+
+    fn rules(&mut self, work: &mut Work<'_>) {
+        let spec = &work.ingress.spec;
+        for rule in spec.rules.iter().flatten() {
+            let Some(host) = work.host(rule.host.as_deref()) else { continue };
+            for path in rule.http.iter().flat_map(|http| &http.paths) {
+                let Some(matched) = work.path(path) else { continue };
+                let made = self.rule(work, &host, path, &matched);
+                work.list(&host, &matched, &made, false);
+            }
+            if let Some(default) = &spec.default_backend {
+                self.default(work, &host, default);
+            }
+        }
+        if let (Some(default), true) = (&spec.default_backend, spec.rules.iter().flatten().next().is_none()) {
+            self.default(work, &HostPattern::Any, default);
+        }
+    }
+
+    /// What a host gets where no rule of anybody fits.
+    fn default(&mut self, work: &mut Work<'_>, host: &HostPattern, backend: &IngressBackend) {
+        let path = HTTPIngressPath { backend: backend.clone(), path: None, path_type: "Prefix".to_owned() };
+        let root = PathMatch::Prefix("".into());
+        let made = self.rule(work, host, &path, &root);
+        work.list(host, &root, &made, *host != HostPattern::Any);
+    }
+
+    fn rule(
+        &mut self,
+        work: &mut Work<'_>,
+        host: &HostPattern,
+        path: &HTTPIngressPath,
+        matched: &PathMatch,
+    ) -> Arc<Rule> {
+        let has_tls = {
+            let text = if *host == HostPattern::Any { String::new() } else { host.to_string() };
+            let sharing = work.index.sharing(&text).filter(|other| other.name.namespace == work.ingress.name.namespace);
+            let own = work.index.ingress(&work.ingress.name);
+            tls::has_tls(sharing.chain(own), host)
+        };
+        let like_nginx = self.settings.like_nginx || work.asked.like_nginx;
+        let redirects = work.asked.force_ssl_redirect || (has_tls && work.asked.ssl_redirect.unwrap_or(like_nginx));
+        let target = work.target(&path.backend);
+        let primary = self.led_to(work, target.as_ref());
+        let canary = self.canary_of(work, host, path);
+        let mut backends = vec![Weighted { weight: 1, backend: Arc::clone(&primary) }];
+        let canary = canary.map(|(asked, backend)| {
+            backends[0].weight = asked.total - asked.weight;
+            backends.push(Weighted { weight: asked.weight, backend });
+            Box::new(asked.canary)
+        });
+        let session = work
+            .asked
+            .session
+            .clone()
+            .zip(target)
+            .map(|(session, target)| persistence(&self.settings, session, work.ingress, &target, path, &backends));
+        Arc::new(Rule {
+            backends: backends.into(),
+            balance: work.asked.balance(),
+            session,
+            redirect_to_https: redirects.then_some(HTTPS),
+            canary,
+            filters: work.filters(path, matched, like_nginx, has_tls),
+        })
+    }
+
+    /// The backend behind a target; none at all has no endpoints (503).
+    pub(super) fn led_to(&mut self, work: &mut Work<'_>, target: Option<&Target>) -> Arc<Backend> {
+        let Some(Target { key, .. }) = target else {
+            let id = crate::routing::BackendId::new(format!("{}:none", work.ingress.name));
+            return Arc::new(Backend::empty(id));
+        };
+        work.out.backends.insert(key.clone());
+        self.backend(work.index, key, work.keys, work.now)
+    }
+}
+
+fn persistence(
+    settings: &Settings,
+    session: SessionAsked,
+    ingress: &Ingress,
+    target: &Target,
+    path: &HTTPIngressPath,
+    backends: &[Weighted],
+) -> Persistence {
+    let mut policy = session.policy;
+    if session.path_of_rule {
+        let typed = path.path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/");
+        policy.cookie.path = typed.chars().take_while(|letter| letter.is_ascii_graphic() && *letter != ';').collect();
+    }
+    let BackendKey { service, port, .. } = &target.key;
+    let legacy = settings.legacy_until.filter(|_| session.legacy).map(|until| {
+        let name = format!("{}-{}-{}", ingress.name.namespace, service.name, target.typed_port);
+        let endpoints = backends[..1].iter().flat_map(|weighted| weighted.backend.endpoints());
+        let homes = endpoints.flat_map(|endpoint| {
+            endpoint.addresses.iter().map(|address| (LegacyKey::of(&name, *address), endpoint.id.clone()))
+        });
+        Box::new(Legacy { until, homes: homes.collect() })
+    });
+    Persistence { scope: Scope::new(&service.namespace, &service.name, port, &policy.cookie.name), policy, legacy }
+}
+
+impl Work<'_> {
+    pub(super) fn say(&mut self, reason: Reason, text: String) {
+        self.out.problems.push(Problem { reason, text });
+    }
+
+    fn host(&mut self, host: Option<&str>) -> Option<HostPattern> {
+        let Some(host) = host.filter(|host| !host.is_empty()) else { return Some(HostPattern::Any) };
+        match host.parse::<HostPattern>() {
+            Ok(HostPattern::Any) | Err(_) => {
+                self.say(Reason::Rejected, format!("{host:?} is no host"));
+                None
+            }
+            Ok(pattern) => Some(pattern),
+        }
+    }
+
+    fn path(&mut self, path: &HTTPIngressPath) -> Option<PathMatch> {
+        let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+        let is_expression = (self.asked.use_regex || self.asked.rewrite_target.is_some()) && path.path_type != "Exact";
+        let matched = if is_expression {
+            let known = self.out.rules.iter().filter(|(_, path, ..)| matches!(path, PathMatch::Regex(_))).count();
+            if known >= EXPRESSIONS {
+                Err(format!("an Ingress has at most {EXPRESSIONS} expressions"))
+            } else {
+                PathMatch::regex(text).map_err(|error| error.to_string())
+            }
+        } else if path.path_type == "Exact" {
+            PathMatch::exact(text).map_err(|error| error.to_string())
+        } else {
+            PathMatch::prefix(text).map_err(|error| error.to_string())
+        };
+        matched.map_err(|error| self.say(Reason::Rejected, format!("path {text:?} is not served: {error}"))).ok()
+    }
+
+    /// The Service's port that a backend means. It need not be there: then requests are answered with 503 until it is.
+    pub(super) fn target(&mut self, backend: &IngressBackend) -> Option<Target> {
+        let Some(IngressServiceBackend { name, port }) = &backend.service else {
+            self.say(Reason::Rejected, "a resource as backend is not supported: name a Service".to_owned());
+            return None;
+        };
+        let service = self.ingress.name.beside(name);
+        self.out.services.insert(service.clone());
+        let number = port.as_ref().and_then(|port| port.number);
+        let port_name = port.as_ref().and_then(|port| port.name.as_deref());
+        let typed_port = number.map_or_else(|| port_name.unwrap_or_default().to_owned(), |number| number.to_string());
+        let protocol = self.asked.protocol.map(crate::routing::Protocol::as_str);
+        let target = |port: &str| Target {
+            key: BackendKey { service: service.clone(), port: port.into(), protocol },
+            typed_port: typed_port.clone(),
+        };
+        let Some(found) = self.index.services.get(&service) else {
+            self.say(Reason::BackendNotFound, format!("Service {service} is not there"));
+            return Some(target(&typed_port));
+        };
+        if found.is_external {
+            self.say(Reason::Rejected, format!("Service {service} is an ExternalName, which is not followed"));
+            return None;
+        }
+        let fits = |port: &&crate::control::kubernetes::objects::ServicePort| match (number, port_name) {
+            (Some(number), _) => i32::from(port.number) == number,
+            (None, Some(name)) => *port.name == *name,
+            (None, None) => false,
+        };
+        match found.ports.iter().find(fits) {
+            Some(port) => Some(target(&port.number.to_string())),
+            None => {
+                self.say(Reason::BackendNotFound, format!("Service {service} has no port {typed_port}"));
+                Some(target(&typed_port))
+            }
+        }
+    }
+
+    fn filters(
+        &mut self,
+        path: &HTTPIngressPath,
+        matched: &PathMatch,
+        like_nginx: bool,
+        has_tls: bool,
+    ) -> Option<Box<Filters>> {
+        let access = match (&self.asked.closed, &self.asked.allowed) {
+            (Some(why), _) => Access::Closed(Arc::clone(why)),
+            (None, Some(networks)) => Access::Only(networks.clone()),
+            (None, None) => Access::Open,
+        };
+        let rewrite = self.asked.rewrite_target.clone().and_then(|target| {
+            let pattern = match matched {
+                PathMatch::Regex(pattern) => Some(pattern.clone()),
+                PathMatch::Exact(_) | PathMatch::Prefix(_) => Pattern::path(path.path.as_deref().unwrap_or("/")).ok(),
+            };
+            match Template::new(&target, pattern.as_ref()) {
+                Ok(template) => Some(Rewrite { pattern, template }),
+                Err(error) => {
+                    self.say(Reason::Rejected, format!("rewrite-target {target:?} is ignored: {error}"));
+                    None
+                }
+            }
+        });
+        let asked = &self.asked;
+        let filters = Filters {
+            access,
+            redirect: asked.redirect.clone(),
+            app_root: asked.app_root.clone(),
+            rewrite,
+            upstream_host: asked.upstream_host.clone(),
+            forwarded_prefix: asked.forwarded_prefix.clone(),
+            cors: asked.cors.clone(),
+            strict_transport: (like_nginx && has_tls).then_some(STRICT_TRANSPORT),
+            body_size: asked.body_size.or(like_nginx.then_some(BODY_SIZE)).filter(|size| *size > 0),
+            timeouts: asked.timeouts,
+        };
+        (!filters.is_empty()).then(|| Box::new(filters))
+    }
+
+    /// Lists a rule under its host, and under the other names of it. A default comes after everybody's rules.
+    fn list(&mut self, host: &HostPattern, path: &PathMatch, rule: &Arc<Rule>, is_default: bool) {
+        let mut origin = self.out.origin.clone();
+        if is_default {
+            origin.created = u64::MAX;
+        }
+        self.out.rules.push((host.clone(), path.clone(), Arc::clone(rule), origin.clone()));
+        for alias in &self.asked.aliases {
+            self.out.rules.push((alias.clone(), path.clone(), Arc::clone(rule), origin.clone()));
+        }
+    }
+}
