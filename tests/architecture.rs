@@ -38,6 +38,10 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("h2::", &["proxy/upstream"]),
     ("rcgen::", &["control/tls"]),
     ("rustix::", &["descriptors"]),
+    ("kube::", &["control/kubernetes"]),
+    ("k8s_openapi::", &["control/kubernetes"]),
+    ("md5::", &["routing/session/legacy"]),
+    ("regex::", &["routing/filters/pattern"]),
 ];
 
 /// Modules that do no I/O, ask no clock and draw from no global source of randomness.
@@ -62,6 +66,11 @@ const PURE: &[&str] = &[
     "snapshot/certificates",
     "snapshot/connectors",
     "snapshot/x509",
+    "control/kubernetes/annotations",
+    "control/kubernetes/index",
+    "control/kubernetes/objects",
+    "control/kubernetes/problem",
+    "control/kubernetes/translate",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",

@@ -188,3 +188,6 @@ impl Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -311,3 +311,8 @@ fn protocol(index: &Index, key: &BackendKey) -> Protocol {
     let by_annotation = key.protocol.and_then(|word| asked.into_iter().find(|protocol| protocol.as_str() == word));
     by_annotation.or_else(by_service).unwrap_or_default()
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

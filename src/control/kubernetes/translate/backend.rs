@@ -152,11 +152,12 @@ pub fn endpoints(
     }
     let mut endpoints: Vec<_> =
         found.into_iter().filter_map(|(name, found)| found.build(id, &name, times, now)).collect();
-    let there: HashSet<Arc<str>> = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.name)).collect();
+    let there: HashSet<EndpointId> = endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
     for set in sets(index, service) {
         let numbers = set.start..set.start.saturating_add(set.replicas.min(EXPECTED));
         let names = numbers.map(|number| format!("{}-{number}", set.name.name));
-        endpoints.extend(names.filter(|name| !there.contains(&**name)).map(|name| away(id, &name, times, now)));
+        let absent = names.filter(|name| !there.contains(&EndpointId::new(id, name)));
+        endpoints.extend(absent.map(|name| away(id, &name, times, now)));
     }
     endpoints.sort_by(|a, b| a.id.cmp(&b.id));
     endpoints.dedup_by(|a, b| a.id == b.id);
