@@ -106,6 +106,14 @@ class Manifests(unittest.TestCase):
         page = (DEPLOY.parent / "docs" / "kubernetes.md").read_text()
         self.assertEqual(set(documented(page)), permissions(objects(kustomize("base"))))
 
+    def test_every_variable_is_a_flag(self):
+        flags = (DEPLOY.parent / "src" / "config" / "args" / "ingress.rs").read_text()
+        for name, rendered in self.each():
+            for owner, spec in pods(rendered):
+                for variable in spec["containers"][0].get("env", []):
+                    if variable["name"].startswith("MOORLINE_"):
+                        self.assertIn(f'env = "{variable["name"]}"', flags, f"{name}: {owner}")
+
     def test_a_pod_is_killed_only_after_it_could_have_drained(self):
         for name, rendered in self.each():
             for owner, spec in pods(rendered):
@@ -166,7 +174,7 @@ class Cluster(unittest.TestCase):
 
     def test_an_api_server_takes_everything_without_a_warning(self):
         for folder in kustomizations():
-            if folder.endswith("watched"):
+            if folder.startswith("overlays/namespaced/"):
                 continue
             with self.subTest(folder):
                 level = "privileged" if folder in ("overlays/host-ports", "overlays/kind", "overlays/minikube") else "restricted"
