@@ -16,6 +16,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{/* Those that are watched, with its own: the Service is there whose address it publishes. */}}
+{{- define "moorline.namespaces" -}}
+{{- with .Values.watchNamespaces }}{{ append . $.Release.Namespace | uniq | join "," }}{{ end }}
+{{- end }}
+
 {{- define "moorline.subject" -}}
 - { kind: ServiceAccount, name: {{ include "moorline.name" . }}, namespace: {{ .Release.Namespace }} }
 {{- end }}
@@ -51,8 +56,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.watchIngressWithoutClass }}
 - { name: MOORLINE_WATCH_INGRESS_WITHOUT_CLASS, value: "true" }
 {{- end }}
-{{- with .Values.watchNamespaces }}
-- { name: MOORLINE_WATCH_NAMESPACE, value: {{ join "," . | quote }} }
+{{- if .Values.watchNamespaces }}
+- { name: MOORLINE_WATCH_NAMESPACE, value: {{ include "moorline.namespaces" . | quote }} }
 {{- /* IngressClasses belong to no namespace, and may not be read: their name has to do. */}}
 - { name: MOORLINE_INGRESS_CLASS_BY_NAME, value: "true" }
 {{- end }}
