@@ -57,6 +57,8 @@ const PURE: &[&str] = &[
     "proxy/proxy_protocol",
     "proxy/redirect",
     "proxy/retry",
+    "proxy/session/cookie",
+    "proxy/session/same_site",
     "proxy/upstream/http2/request",
     "proxy/upstream/http2/verdict",
     "snapshot/certificates",

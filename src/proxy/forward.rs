@@ -28,8 +28,10 @@ use super::tunnel::Tunnel;
 use super::upgrade::Upgrade;
 use super::upstream::{Connection, InFlight, Link, Unfit};
 use super::watch::Phase;
+use crate::routing::session::values;
 use crate::routing::{
-    Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, SessionId, decide,
+    Attempt, Backend, Canary, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Preference, Refusal, Rule,
+    Scope, SessionId, decide,
 };
 use crate::snapshot::Snapshot;
 
@@ -215,10 +217,24 @@ impl Journey {
         let same_scope = rule.session.as_ref().map(|persistence| persistence.scope) == self.scope;
         let attempt = Attempt {
             token: self.presented.token.as_ref().filter(|_| same_scope),
+            legacy: self.presented.legacy.as_ref().filter(|_| same_scope),
+            preference: rule.canary.as_ref().map_or(Preference::None, |canary| self.preference(canary)),
             tried: &self.tried,
             failed_since: self.failed_since,
         };
         decide(rule, &attempt, &worker.upstreams, &mut worker.rng.borrow_mut(), worker.now())
+    }
+
+    /// What the request says about a canary.
+    fn preference(&self, canary: &Canary) -> Preference {
+        let Some(fields) = self.request.as_ref().map(Request::headers) else { return Preference::None };
+        canary.preference(
+            |name| fields.get(name).map(HeaderValue::as_bytes),
+            |name| {
+                let mut cookies = fields.get_all(header::COOKIE).into_iter();
+                cookies.find_map(|field| values(field.as_bytes(), name).next())
+            },
+        )
     }
 
     /// Sends the request to the endpoint that was decided upon.
@@ -268,11 +284,12 @@ impl Journey {
         let lane = Rc::clone(&self.lane);
         let worker = lane.worker();
         let upstream = worker.upstreams.of(backend, endpoint);
-        let Some(token) = &self.presented.token else { return Err(Error::Unavailable) };
-        let session = token.claims.session;
-        self.exchange.decided(Outcome::Held, &upstream, Some(session));
-        let Some(_waiting) = upstream.shared.queue.enter(&worker.held, session, &worker.limits) else {
-            self.exchange.decided(Outcome::Rejected, &upstream, Some(session));
+        let session = self.presented.token.as_ref().map(|token| token.claims.session);
+        self.exchange.decided(Outcome::Held, &upstream, session);
+        // A cookie of ingress-nginx's names no session: each of its requests is one by itself.
+        let place = session.unwrap_or_else(|| SessionId(worker.rng.borrow_mut().u64(..)));
+        let Some(_waiting) = upstream.shared.queue.enter(&worker.held, place, &worker.limits) else {
+            self.exchange.decided(Outcome::Rejected, &upstream, session);
             return Err(Error::HeldTooMany);
         };
         let since = Instant::now();
@@ -334,13 +351,18 @@ impl Journey {
         }
         if let (Some(persistence), Some(claims)) = (&rule.session, forward.claims) {
             let cookie = &persistence.policy.cookie;
+            let recipient = session::Recipient {
+                is_tls: self.is_tls,
+                is_secured: self.lane.client.is_secured(),
+                shuns_none: self.presented.shuns_none,
+            };
             let set = if ends {
                 self.lane.worker().sessions.end(claims.session);
-                self.presented.cookie.then(|| session::expire_cookie(cookie, self.is_tls)).flatten()
+                self.presented.cookie.then(|| session::expire_cookie(cookie, recipient)).flatten()
             } else if forward.issue {
                 let unix = self.lane.worker().now().unix;
                 let token = snapshot.keys.seal(&persistence.scope, claims, forward.endpoint, unix);
-                session::set_cookie(cookie, token, self.is_tls)
+                session::set_cookie(cookie, token, recipient, unix)
             } else {
                 None
             };

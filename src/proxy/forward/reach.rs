@@ -62,7 +62,7 @@ impl Journey {
     fn not_connected(&mut self, upstream: &InFlight, error: &DialError) -> Result<(), Error> {
         let lane = Rc::clone(&self.lane);
         // Whoever belongs nowhere goes elsewhere, as long as there is somewhere else.
-        let belongs_here = self.presented.token.is_some();
+        let belongs_here = self.presented.token.is_some() || self.presented.legacy.as_ref() == Some(&upstream.id);
         match error {
             DialError::Full if belongs_here => return Err(Error::Busy),
             DialError::Full => {}
