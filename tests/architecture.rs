@@ -46,6 +46,7 @@ const PURE: &[&str] = &[
     "file",
     "limits",
     "api",
+    "proxy/filter",
     "proxy/frames/budget",
     "proxy/frames/flood",
     "proxy/frames/guard",

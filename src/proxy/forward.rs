@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::body::{RequestBody, ResponseBody};
 use super::error::{Error, Form};
 use super::exchange::Exchange;
+use super::filter::Asked;
 use super::grpc;
 use super::headers;
 use super::lane::Lane;
@@ -64,6 +65,7 @@ pub(super) fn handle(
         Ok(match answer {
             Ok(Answer { mut head, content, upstream }) => {
                 exchange.answered(head.status);
+                exchange.tell(&mut head.headers);
                 let body = match content {
                     Content::Body(incoming, link) => {
                         exchange.say_goodbye(&mut head.headers);
@@ -81,6 +83,7 @@ pub(super) fn handle(
                 exchange.failed(&error);
                 let form = if is_grpc { Form::Grpc } else { Form::accepted(accept.as_ref()) };
                 let mut response = error.response(form, &exchange.request_id);
+                exchange.tell(response.headers_mut());
                 exchange.say_goodbye(response.headers_mut());
                 response.map(|body| ResponseBody::own(body, exchange))
             }
@@ -142,7 +145,7 @@ impl Journey {
         lane: Rc<Lane>,
         request: Request<Incoming>,
         trace: Option<HeaderValue>,
-        exchange: Exchange,
+        mut exchange: Exchange,
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
         if !lane.worker().admits() {
             return Err(Box::new((Error::Overloaded, exchange)));
@@ -151,7 +154,7 @@ impl Journey {
         let client = &lane.client;
         let upgrade = Upgrade::asked(&head);
         let is_tls = client.is_tls(&head.headers);
-        let (presented, scope) = match read_session(client, &mut head, is_tls) {
+        let (presented, scope) = match read_session(client, &mut head, is_tls, &mut exchange.filtered) {
             Ok(read) => read,
             Err(error) => return Err(Box::new((error, exchange))),
         };
@@ -160,6 +163,9 @@ impl Journey {
         head.headers.insert(headers::REQUEST_ID, exchange.request_id.clone());
         if let Some(trace) = trace {
             head.headers.insert(headers::TRACEPARENT, trace);
+        }
+        if let Some(filtered) = &mut exchange.filtered {
+            filtered.apply(&mut head);
         }
         if let Some(upgrade) = &upgrade {
             let nonce = lane.worker().rng.borrow_mut().u128(..);
@@ -202,7 +208,8 @@ impl Journey {
     /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<Option<Answer>, Error> {
         let Some(request) = &self.request else { return Err(Error::Unavailable) };
-        let rule = find(&self.lane.client, snapshot, request.headers(), request.uri())?;
+        let (host, target) = Asked::of(request, self.exchange.filtered.as_deref());
+        let rule = find(&self.lane.client, snapshot, host, target)?;
         match self.decide(rule) {
             Decision::Forward(forward) => self.send(snapshot, rule, &forward).await,
             Decision::Hold { backend, endpoint, .. } => {
