@@ -149,7 +149,10 @@ impl<S> Observer<S> for Progress {
     fn written(&self) {
         let (limits, now) = (&self.worker.limits, self.worker.coarse());
         match self.watch.phase() {
-            Phase::Download | Phase::Flushing => self.watch.extend(now.plus(limits.body)),
+            // While the endpoint is waited for, what is written of the past does not bring its end any nearer.
+            Phase::Download | Phase::Flushing => {
+                self.watch.extend(now.plus(self.watch.silence().unwrap_or(limits.body)));
+            }
             _ => {}
         }
     }

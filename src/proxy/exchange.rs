@@ -174,7 +174,18 @@ impl Exchange {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
         let worker = self.lane.worker();
+        self.lane.watch.set_silence(None);
         self.lane.watch.extend(worker.coarse().plus(worker.limits.body));
+    }
+
+    /// The client has got everything so far, and the endpoint says nothing. If the rule bounds that, this is where its
+    /// time begins.
+    pub(super) fn waits(&self) {
+        let (watch, read) = (&self.lane.watch, self.lane.timeouts().read);
+        if let (Some(read), None, Phase::Download) = (read, watch.silence(), watch.phase()) {
+            watch.set_silence(Some(read));
+            watch.extend(self.lane.worker().coarse().plus(read));
+        }
     }
 
     /// The client got so much through a tunnel, which has ended.

@@ -154,7 +154,9 @@ impl Journey {
         let client = &lane.client;
         let upgrade = Upgrade::asked(&head);
         let is_tls = client.is_tls(&head.headers);
-        let (presented, scope) = match read_session(client, &mut head, is_tls, &mut exchange.filtered) {
+        let read = read_session(client, &mut head, is_tls, &mut exchange.filtered);
+        lane.bound(exchange.filtered.as_deref());
+        let (presented, scope) = match read {
             Ok(read) => read,
             Err(error) => return Err(Box::new((error, exchange))),
         };
@@ -262,9 +264,9 @@ impl Journey {
         let repeatable = !self.replayed && retry::is_repeatable(&request);
         let limits = &worker.limits;
         let (phase, limit, patience) = if http_body::Body::is_end_stream(request.body()) {
-            (Phase::ResponseHead, limits.response_head, limits.upstream_user_timeout)
+            (Phase::ResponseHead, lane.answer_limit(), limits.upstream_user_timeout)
         } else {
-            (Phase::Upload, limits.body, limits.body)
+            (Phase::Upload, lane.send_limit(), lane.send_limit())
         };
         lane.watch.enter(phase, worker.coarse().plus(limit));
         // By itself: what a match looks at would live as long as the match.
