@@ -13,6 +13,7 @@ mod client;
 mod connection;
 mod error;
 mod exchange;
+mod filter;
 mod forward;
 mod frames;
 #[cfg(fuzzing)]

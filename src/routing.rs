@@ -28,7 +28,7 @@ use std::time::Duration;
 pub use self::backend::{Backend, BackendId, Condition, Endpoint, EndpointId, Incarnation, Return};
 pub use self::balance::{LoadView, Strategy};
 pub use self::decide::{Attempt, Decision, Forward, Outcome, Refusal, decide};
-pub use self::filters::{Canary, Filters};
+pub use self::filters::{Canary, Filters, Preference};
 pub use self::host::HostPattern;
 pub use self::path::PathMatch;
 pub use self::protocol::Protocol;

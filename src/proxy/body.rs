@@ -28,6 +28,17 @@ struct Upload {
     rewound: Option<Box<Rewound>>,
 }
 
+/// Why the body of a request does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    /// The client broke it off.
+    #[error(transparent)]
+    Client(#[from] hyper::Error),
+    /// It is larger than its rule allows.
+    #[error("the request body is too large")]
+    TooLarge,
+}
+
 /// The beginning of a body, to be sent once more.
 #[derive(Debug)]
 pub(crate) struct Rewound(VecDeque<Frame<Bytes>>);
@@ -90,9 +101,9 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Stopped;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
         let Some(upload) = &mut self.0 else { return Poll::Ready(None) };
         if let Some(rewound) = &mut upload.rewound
             && let Some(frame) = rewound.0.pop_front()
@@ -100,11 +111,18 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Ok(frame)));
         }
         let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
-        upload.lane.is_awaited.set(polled.is_pending());
+        if !upload.lane.is_awaited.replace(polled.is_pending()) && polled.is_pending() {
+            upload.lane.drained();
+        }
         let frame = ready!(polled);
+        if let Some(Ok(frame)) = &frame
+            && !upload.lane.admits(frame.data_ref().map_or(0, Bytes::len))
+        {
+            return Poll::Ready(Some(Err(Stopped::TooLarge)));
+        }
         // Whoever knows that this was the last does not ask whether there is another.
         upload.lane.uploaded(frame.is_some() && !upload.is_end_stream());
-        Poll::Ready(frame.map(|frame| frame.map(without_odd_trailers)))
+        Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame?))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -191,6 +209,9 @@ impl Download {
         {
             link.drive(cx);
             frame = Pin::new(&mut *incoming).poll_frame(cx);
+        }
+        if frame.is_pending() {
+            self.exchange.waits();
         }
         let frame = match ready!(frame) {
             Some(Ok(frame)) => Some(frame),

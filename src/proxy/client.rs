@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue};
+use ipnet::IpNet;
 
 use super::headers::{self, Peer};
 use super::session::Memory;
@@ -19,6 +20,8 @@ pub(crate) struct Client {
     pub(super) address: IpAddr,
     pub(super) memory: RefCell<Memory>,
     peer: Peer,
+    /// Who is trusted, if the client is.
+    trusted: Option<Rc<[IpNet]>>,
     /// What was agreed upon, if the connection is TLS.
     tls: Option<Secured>,
     /// The address as a header value.
@@ -34,7 +37,13 @@ const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 impl Client {
-    pub(super) fn new(worker: Rc<Worker>, address: SocketAddr, peer: Peer, tls: Option<Secured>) -> Rc<Self> {
+    /// `trusted`: whose forwarding headers are believed, if this client is one of them.
+    pub(super) fn new(
+        worker: Rc<Worker>,
+        address: SocketAddr,
+        trusted: Option<Rc<[IpNet]>>,
+        tls: Option<Secured>,
+    ) -> Rc<Self> {
         // An IPv4 client of a dual-stack socket is an IPv4 client.
         let address = address.ip().to_canonical();
         // The text of an address is a header value.
@@ -44,7 +53,8 @@ impl Client {
             worker,
             address,
             memory: RefCell::default(),
-            peer,
+            peer: if trusted.is_some() { Peer::Trusted } else { Peer::Untrusted },
+            trusted,
             tls,
             address_value,
             forwarded: RefCell::default(),
@@ -57,6 +67,11 @@ impl Client {
             Some(proto) if self.peer == Peer::Trusted => proto.as_bytes().eq_ignore_ascii_case(b"https"),
             _ => self.tls.is_some(),
         }
+    }
+
+    /// If this client is a trusted proxy: all that are.
+    pub(super) fn trusted_networks(&self) -> Option<&[IpNet]> {
+        self.trusted.as_deref()
     }
 
     /// Is this connection TLS?

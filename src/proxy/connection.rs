@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -16,7 +17,6 @@ use super::client::Client;
 use super::forward;
 use super::guard::{Bounds, FIELDS, RequestGuard};
 use super::guarded::Guarded;
-use super::headers::Peer;
 use super::http2;
 use super::lane::Lane;
 use super::linger::Linger;
@@ -29,7 +29,7 @@ use super::worker::Worker;
 pub(super) const BODY_BUFFER: usize = 64 * 1024;
 
 /// Serves one connection until either side ends it, or a time limit does.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Peer) {
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, trust: Option<Rc<[IpNet]>>) {
     let _open = Open(&worker);
     let watch = worker.watches.add(&worker.limits, worker.clock.millis());
     let client = Client::new(Rc::clone(&worker), peer, trust, None);
@@ -41,7 +41,7 @@ pub(super) async fn serve_tls(
     worker: Rc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
-    trust: Peer,
+    trust: Option<Rc<[IpNet]>>,
     acceptor: Rc<tls::Acceptor>,
 ) {
     let _open = Open(&worker);
@@ -149,7 +149,10 @@ impl<S> Observer<S> for Progress {
     fn written(&self) {
         let (limits, now) = (&self.worker.limits, self.worker.coarse());
         match self.watch.phase() {
-            Phase::Download | Phase::Flushing => self.watch.extend(now.plus(limits.body)),
+            // While the endpoint is waited for, what is written of the past does not bring its end any nearer.
+            Phase::Download | Phase::Flushing => {
+                self.watch.extend(now.plus(self.watch.silence().unwrap_or(limits.body)));
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 //! status and a text. Clients learn what they can do; what broke inside goes to the log.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -33,6 +34,26 @@ pub(super) enum Error {
     /// This is served over TLS only.
     #[error("to be asked for over TLS")]
     NeedsTls(HeaderValue),
+    /// What is meant to protect this cannot be done here.
+    #[error("closed: {0}")]
+    Closed(Arc<str>),
+    /// The client's address is none that may come.
+    #[error("the client's address is not let in")]
+    Forbidden,
+    /// Its rule sends it elsewhere.
+    #[error("sent to {}", String::from_utf8_lossy(location.as_bytes()))]
+    Redirected {
+        /// With this status,
+        status: StatusCode,
+        /// to there.
+        location: HeaderValue,
+    },
+    /// A browser's question what scripts may do, which the rule answers.
+    #[error("a preflight, answered by the rule")]
+    Preflight,
+    /// The body is larger than its rule allows.
+    #[error("the request body is too large")]
+    BodyTooLarge,
     /// The endpoint is spoken to over HTTP/2, in which there are no upgrades.
     #[error("no other protocol over HTTP/2 to the endpoint")]
     NoUpgrade,
@@ -86,9 +107,14 @@ impl Error {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::NeedsTls(_) => StatusCode::PERMANENT_REDIRECT,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Redirected { status, .. } => *status,
+            Self::Preflight => StatusCode::NO_CONTENT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NoUpgrade => StatusCode::NOT_IMPLEMENTED,
             Self::UploadTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded
+            Self::Closed(_)
+            | Self::Overloaded
             | Self::NotConfigured
             | Self::Rejected
             | Self::Unavailable
@@ -103,7 +129,10 @@ impl Error {
 
     /// Can the connection not be used for another request, because this one was not read to its end?
     pub(super) fn closes(&self) -> bool {
-        matches!(self, Self::BadRequest(_) | Self::Refused(_) | Self::TargetTooLong | Self::UploadTimeout)
+        matches!(
+            self,
+            Self::BadRequest(_) | Self::Refused(_) | Self::TargetTooLong | Self::BodyTooLarge | Self::UploadTimeout
+        )
     }
 
     /// What the client is told.
@@ -115,6 +144,11 @@ impl Error {
             Self::NoRoute => "Nothing is served under this host and path.",
             Self::Misdirected => "This connection was made for another host. Please ask over one of its own.",
             Self::NeedsTls(_) => "This is served over HTTPS.",
+            Self::Closed(_) => "This is closed. Please try again later.",
+            Self::Forbidden => "This is not served to your address.",
+            Self::Redirected { .. } => "This is found elsewhere.",
+            Self::Preflight => "",
+            Self::BodyTooLarge => "The request body is larger than is accepted here.",
             Self::NoUpgrade => "No other protocol is spoken with the server behind this.",
             Self::UploadTimeout => "The request body did not arrive in time.",
             Self::Overloaded => "This server has too many requests. Please try again in a moment.",
@@ -136,6 +170,12 @@ impl Error {
         let (status, detail) = (self.status(), self.detail());
         let title = status.canonical_reason().unwrap_or("Error");
         let id = request_id.to_str().unwrap_or_default();
+        if matches!(self, Self::Preflight) {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = status;
+            response.headers_mut().insert(headers::REQUEST_ID, request_id.clone());
+            return response;
+        }
         let mut response = if accept == Form::Grpc {
             grpc::response(status, &format!("{title}: {detail} (request {id})"))
         } else {
@@ -151,7 +191,7 @@ impl Error {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             fields.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
-        if let Self::NeedsTls(location) = self {
+        if let Self::NeedsTls(location) | Self::Redirected { location, .. } = self {
             fields.insert(header::LOCATION, location.clone());
         }
         if self.closes() {

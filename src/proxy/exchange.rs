@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::access_log::Line;
 use super::body::Broken;
 use super::error::Error;
+use super::filter::Filtered;
 use super::lane::Lane;
 use super::metrics::BackendCounters;
 use super::upstream::{Connection, Upstream};
@@ -42,6 +43,8 @@ pub(super) struct Exchange {
     /// Of the backend, when there is no upstream.
     counters: Option<Arc<BackendCounters>>,
     bytes: u64,
+    /// What its rule does beside routing, if anything.
+    pub(super) filtered: Option<Box<Filtered>>,
     /// Only if somebody will read it.
     details: Option<Box<Details>>,
 }
@@ -92,6 +95,7 @@ impl Exchange {
             upstream: None,
             counters: None,
             bytes: 0,
+            filtered: None,
             details,
         }
     }
@@ -121,6 +125,13 @@ impl Exchange {
             upstream.counters.count(Outcome::Held);
         }
         self.held += duration.max(Duration::from_micros(1));
+    }
+
+    /// Says to the client what its rule says of every response.
+    pub(super) fn tell(&self, fields: &mut HeaderMap) {
+        if let Some(filtered) = &self.filtered {
+            filtered.tell(fields);
+        }
     }
 
     /// The head of the response is there.
@@ -163,7 +174,18 @@ impl Exchange {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
         let worker = self.lane.worker();
+        self.lane.watch.set_silence(None);
         self.lane.watch.extend(worker.coarse().plus(worker.limits.body));
+    }
+
+    /// The client has got everything so far, and the endpoint says nothing. If the rule bounds that, this is where its
+    /// time begins.
+    pub(super) fn waits(&self) {
+        let (watch, read) = (&self.lane.watch, self.lane.timeouts().read);
+        if let (Some(read), None, Phase::Download) = (read, watch.silence(), watch.phase()) {
+            watch.set_silence(Some(read));
+            watch.extend(self.lane.worker().coarse().plus(read));
+        }
     }
 
     /// The client got so much through a tunnel, which has ended.

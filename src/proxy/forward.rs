@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::body::{RequestBody, ResponseBody};
 use super::error::{Error, Form};
 use super::exchange::Exchange;
+use super::filter::Asked;
 use super::grpc;
 use super::headers;
 use super::lane::Lane;
@@ -28,8 +29,10 @@ use super::tunnel::Tunnel;
 use super::upgrade::Upgrade;
 use super::upstream::{Connection, InFlight, Link, Unfit};
 use super::watch::Phase;
+use crate::routing::session::values;
 use crate::routing::{
-    Attempt, Backend, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Refusal, Rule, Scope, SessionId, decide,
+    Attempt, Backend, Canary, Decision, Endpoint, EndpointId, Forward, Millis, Outcome, Preference, Refusal, Rule,
+    Scope, SessionId, decide,
 };
 use crate::snapshot::Snapshot;
 
@@ -62,6 +65,7 @@ pub(super) fn handle(
         Ok(match answer {
             Ok(Answer { mut head, content, upstream }) => {
                 exchange.answered(head.status);
+                exchange.tell(&mut head.headers);
                 let body = match content {
                     Content::Body(incoming, link) => {
                         exchange.say_goodbye(&mut head.headers);
@@ -79,6 +83,7 @@ pub(super) fn handle(
                 exchange.failed(&error);
                 let form = if is_grpc { Form::Grpc } else { Form::accepted(accept.as_ref()) };
                 let mut response = error.response(form, &exchange.request_id);
+                exchange.tell(response.headers_mut());
                 exchange.say_goodbye(response.headers_mut());
                 response.map(|body| ResponseBody::own(body, exchange))
             }
@@ -140,7 +145,7 @@ impl Journey {
         lane: Rc<Lane>,
         request: Request<Incoming>,
         trace: Option<HeaderValue>,
-        exchange: Exchange,
+        mut exchange: Exchange,
     ) -> Result<Box<Self>, Box<(Error, Exchange)>> {
         if !lane.worker().admits() {
             return Err(Box::new((Error::Overloaded, exchange)));
@@ -149,7 +154,9 @@ impl Journey {
         let client = &lane.client;
         let upgrade = Upgrade::asked(&head);
         let is_tls = client.is_tls(&head.headers);
-        let (presented, scope) = match read_session(client, &mut head, is_tls) {
+        let read = read_session(client, &mut head, is_tls, &mut exchange.filtered);
+        lane.bound(exchange.filtered.as_deref());
+        let (presented, scope) = match read {
             Ok(read) => read,
             Err(error) => return Err(Box::new((error, exchange))),
         };
@@ -158,6 +165,9 @@ impl Journey {
         head.headers.insert(headers::REQUEST_ID, exchange.request_id.clone());
         if let Some(trace) = trace {
             head.headers.insert(headers::TRACEPARENT, trace);
+        }
+        if let Some(filtered) = &mut exchange.filtered {
+            filtered.apply(&mut head);
         }
         if let Some(upgrade) = &upgrade {
             let nonce = lane.worker().rng.borrow_mut().u128(..);
@@ -200,7 +210,8 @@ impl Journey {
     /// Decides, and does what was decided. `None`: it did not work, and another attempt is worth it.
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<Option<Answer>, Error> {
         let Some(request) = &self.request else { return Err(Error::Unavailable) };
-        let rule = find(&self.lane.client, snapshot, request.headers(), request.uri())?;
+        let (host, target) = Asked::of(request, self.exchange.filtered.as_deref());
+        let rule = find(&self.lane.client, snapshot, host, target)?;
         match self.decide(rule) {
             Decision::Forward(forward) => self.send(snapshot, rule, &forward).await,
             Decision::Hold { backend, endpoint, .. } => {
@@ -215,10 +226,24 @@ impl Journey {
         let same_scope = rule.session.as_ref().map(|persistence| persistence.scope) == self.scope;
         let attempt = Attempt {
             token: self.presented.token.as_ref().filter(|_| same_scope),
+            legacy: self.presented.legacy.as_ref().filter(|_| same_scope),
+            preference: rule.canary.as_ref().map_or(Preference::None, |canary| self.preference(canary)),
             tried: &self.tried,
             failed_since: self.failed_since,
         };
         decide(rule, &attempt, &worker.upstreams, &mut worker.rng.borrow_mut(), worker.now())
+    }
+
+    /// What the request says about a canary.
+    fn preference(&self, canary: &Canary) -> Preference {
+        let Some(fields) = self.request.as_ref().map(Request::headers) else { return Preference::None };
+        canary.preference(
+            |name| fields.get(name).map(HeaderValue::as_bytes),
+            |name| {
+                let mut cookies = fields.get_all(header::COOKIE).into_iter();
+                cookies.find_map(|field| values(field.as_bytes(), name).next())
+            },
+        )
     }
 
     /// Sends the request to the endpoint that was decided upon.
@@ -239,9 +264,9 @@ impl Journey {
         let repeatable = !self.replayed && retry::is_repeatable(&request);
         let limits = &worker.limits;
         let (phase, limit, patience) = if http_body::Body::is_end_stream(request.body()) {
-            (Phase::ResponseHead, limits.response_head, limits.upstream_user_timeout)
+            (Phase::ResponseHead, lane.answer_limit(), limits.upstream_user_timeout)
         } else {
-            (Phase::Upload, limits.body, limits.body)
+            (Phase::Upload, lane.send_limit(), lane.send_limit())
         };
         lane.watch.enter(phase, worker.coarse().plus(limit));
         // By itself: what a match looks at would live as long as the match.
@@ -268,11 +293,12 @@ impl Journey {
         let lane = Rc::clone(&self.lane);
         let worker = lane.worker();
         let upstream = worker.upstreams.of(backend, endpoint);
-        let Some(token) = &self.presented.token else { return Err(Error::Unavailable) };
-        let session = token.claims.session;
-        self.exchange.decided(Outcome::Held, &upstream, Some(session));
-        let Some(_waiting) = upstream.shared.queue.enter(&worker.held, session, &worker.limits) else {
-            self.exchange.decided(Outcome::Rejected, &upstream, Some(session));
+        let session = self.presented.token.as_ref().map(|token| token.claims.session);
+        self.exchange.decided(Outcome::Held, &upstream, session);
+        // A cookie of ingress-nginx's names no session: each of its requests is one by itself.
+        let place = session.unwrap_or_else(|| SessionId(worker.rng.borrow_mut().u64(..)));
+        let Some(_waiting) = upstream.shared.queue.enter(&worker.held, place, &worker.limits) else {
+            self.exchange.decided(Outcome::Rejected, &upstream, session);
             return Err(Error::HeldTooMany);
         };
         let since = Instant::now();
@@ -334,13 +360,18 @@ impl Journey {
         }
         if let (Some(persistence), Some(claims)) = (&rule.session, forward.claims) {
             let cookie = &persistence.policy.cookie;
+            let recipient = session::Recipient {
+                is_tls: self.is_tls,
+                is_secured: self.lane.client.is_secured(),
+                shuns_none: self.presented.shuns_none,
+            };
             let set = if ends {
                 self.lane.worker().sessions.end(claims.session);
-                self.presented.cookie.then(|| session::expire_cookie(cookie, self.is_tls)).flatten()
+                self.presented.cookie.then(|| session::expire_cookie(cookie, recipient)).flatten()
             } else if forward.issue {
                 let unix = self.lane.worker().now().unix;
                 let token = snapshot.keys.seal(&persistence.scope, claims, forward.endpoint, unix);
-                session::set_cookie(cookie, token, self.is_tls)
+                session::set_cookie(cookie, token, recipient, unix)
             } else {
                 None
             };

@@ -30,6 +30,8 @@ fn status(http: StatusCode) -> u8 {
         StatusCode::FORBIDDEN => 7,
         StatusCode::NOT_FOUND => 12,
         StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => 4,
+        // What servers of gRPC themselves say of a message that is too large; the table knows no such status.
+        StatusCode::PAYLOAD_TOO_LARGE => 8,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => 14,
         _ => 2,
     }
@@ -92,6 +94,7 @@ mod tests {
             (403, "7"),
             (404, "12"),
             (408, "4"),
+            (413, "8"),
             (421, "2"),
             (429, "14"),
             (500, "2"),

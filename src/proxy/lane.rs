@@ -3,12 +3,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::client::Client;
+use super::filter::Filtered;
 use super::guard::{Place, Refusal, RequestGuard, Rule};
 use super::tunnel::Tunnel;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
+use crate::routing::filters::Timeouts;
 
 /// A sequence of requests, of which one at most is under way.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub(crate) struct Lane {
     pub(super) watch: Rc<Watch>,
     /// Is it the client whose next piece of a body we wait for, and not the endpoint?
     pub(super) is_awaited: Cell<bool>,
+    /// The time limits of the present request's rule.
+    timeouts: Cell<Timeouts>,
+    /// So many bytes more its body may have; `None`: it has had too many.
+    allowance: Cell<Option<u64>>,
     /// What has been refused on the bytes, where bytes are looked at: over HTTP/1.
     guard: Option<Rc<RefCell<RequestGuard>>>,
     /// How many requests have begun.
@@ -33,6 +40,8 @@ impl Lane {
             client,
             watch,
             is_awaited: Cell::new(false),
+            timeouts: Cell::default(),
+            allowance: Cell::new(Some(u64::MAX)),
             guard,
             requests: Cell::new(0),
             told: Cell::new(false),
@@ -53,6 +62,40 @@ impl Lane {
             .refusal()
             .filter(|refusal| refusal.place == Place::Head && number > guard.heads())
             .map(|refusal| refusal.rule)
+    }
+
+    /// The present request's rule bounds it so.
+    pub(super) fn bound(&self, filtered: Option<&Filtered>) {
+        self.is_awaited.set(false);
+        self.timeouts.set(filtered.map_or(Timeouts::default(), |filtered| filtered.timeouts));
+        self.allowance.set(Some(filtered.and_then(|filtered| filtered.body_size).unwrap_or(u64::MAX)));
+    }
+
+    /// The time limits of the present request's rule.
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.timeouts.get()
+    }
+
+    /// How long the endpoint may take nothing of the body.
+    pub(super) fn send_limit(&self) -> Duration {
+        self.timeouts.get().send.unwrap_or(self.worker().limits.body)
+    }
+
+    /// How long the endpoint may wait with its answer.
+    pub(super) fn answer_limit(&self) -> Duration {
+        self.timeouts.get().read.unwrap_or(self.worker().limits.response_head)
+    }
+
+    /// So many bytes more of the body have come. Are they still allowed?
+    pub(super) fn admits(&self, bytes: usize) -> bool {
+        let left = self.allowance.get().and_then(|left| left.checked_sub(bytes as u64));
+        self.allowance.set(left);
+        left.is_some()
+    }
+
+    /// Has the body had more bytes than its rule allows?
+    pub(super) fn is_too_large(&self) -> bool {
+        self.allowance.get().is_none()
     }
 
     /// The present request is about to be answered, with another protocol if `switched`.
@@ -98,11 +141,19 @@ impl Lane {
         let worker = self.worker();
         let (limits, now) = (&worker.limits, worker.coarse());
         match self.watch.phase() {
-            Phase::Upload if more => self.watch.extend(now.plus(limits.body)),
-            Phase::Upload => self.watch.enter(Phase::ResponseHead, now.plus(limits.response_head)),
+            Phase::Upload if more => self.watch.extend(now.plus(self.send_limit())),
+            Phase::Upload => self.watch.enter(Phase::ResponseHead, now.plus(self.answer_limit())),
             // The endpoint answers before the client has sent everything.
-            Phase::Download => self.watch.extend(now.plus(limits.body)),
+            Phase::Download => self.watch.extend(now.plus(self.watch.silence().unwrap_or(limits.body))),
             _ => {}
+        }
+    }
+
+    /// The endpoint has taken what there was of the body. From here on it is the client's time that passes.
+    pub(super) fn drained(&self) {
+        if self.timeouts.get().send.is_some() && self.watch.phase() == Phase::Upload {
+            let worker = self.worker();
+            self.watch.extend(worker.coarse().plus(worker.limits.body));
         }
     }
 }

@@ -16,7 +16,6 @@ use tokio::net::TcpStream;
 
 use super::announced;
 use super::connection;
-use super::headers::Peer;
 use super::overload::{Reason, turn_away};
 use super::tls;
 use super::worker::Worker;
@@ -54,7 +53,7 @@ pub(super) struct Listener {
 /// Who is believed what on a listener, and how it is spoken there.
 #[derive(Debug)]
 pub(super) struct Rules {
-    trusted: Vec<IpNet>,
+    trusted: Rc<[IpNet]>,
     /// Who announces whose connection it is. If there are any, nobody else may connect.
     pub(super) announcers: Option<Vec<IpNet>>,
     pub(super) tls: Option<Rc<tls::Acceptor>>,
@@ -98,7 +97,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 impl Listener {
     pub(super) fn new(socket: TcpListener, config: Config, tls: Option<tls::Acceptor>) -> Self {
         let Config { trusted_proxies: trusted, proxy_protocol: announcers, .. } = config;
-        Self { socket, rules: Rc::new(Rules { trusted, announcers, tls: tls.map(Rc::new) }) }
+        Self { socket, rules: Rc::new(Rules { trusted: trusted.into(), announcers, tls: tls.map(Rc::new) }) }
     }
 
     /// Takes connections until the drain begins, and then those that are on their way.
@@ -204,8 +203,9 @@ impl Rules {
         }
     }
 
-    fn trust(&self, peer: SocketAddr) -> Peer {
-        if contain(&self.trusted, peer) { Peer::Trusted } else { Peer::Untrusted }
+    /// The trusted proxies, if this is one of them.
+    fn trust(&self, peer: SocketAddr) -> Option<Rc<[IpNet]>> {
+        contain(&self.trusted, peer).then(|| Rc::clone(&self.trusted))
     }
 }
 

@@ -11,7 +11,7 @@ const ACME: &str = "/.well-known/acme-challenge/";
 
 /// Lets nothing but proofs for certificate authorities go on: everything else is to come again over TLS, to this port.
 pub(super) fn check(port: u16, fields: &HeaderMap, target: &Uri) -> Result<(), Error> {
-    if target.path().starts_with(ACME) {
+    if is_acme(target.path()) {
         return Ok(());
     }
     let location = fields
@@ -21,6 +21,11 @@ pub(super) fn check(port: u16, fields: &HeaderMap, target: &Uri) -> Result<(), E
         .and_then(|host| location(&host, port, target.path_and_query().map_or("/", PathAndQuery::as_str)));
     Err(location
         .map_or(Error::BadRequest("This is served over HTTPS, and the request names no host."), Error::NeedsTls))
+}
+
+/// Does a certificate authority ask for this?
+pub(super) fn is_acme(path: &str) -> bool {
+    path.starts_with(ACME)
 }
 
 fn location(host: &str, port: u16, target: &str) -> Option<HeaderValue> {

@@ -6,11 +6,14 @@
 //! whole `Cookie` field, with everything that follows from it; whether the session's time is over is asked again
 //! each time.
 
-use cookie::Cookie;
+mod cookie;
+mod same_site;
+
 use http::header::{self, HeaderMap, HeaderValue};
 
-use crate::routing::session::{self, CookiePolicy, ENCODED_LEN, Remembered, SameSite, Secure};
-use crate::routing::{KeyRing, Persistence, SessionId, Token};
+pub(super) use self::cookie::{Recipient, expire_cookie, set_cookie};
+use crate::routing::session::{self, ENCODED_LEN, LegacyKey, Remembered};
+use crate::routing::{EndpointId, KeyRing, Persistence, SessionId, Token};
 
 /// How many cookies of our name are verified, when a client sends several: each costs a hash.
 const CANDIDATES: usize = 8;
@@ -26,6 +29,11 @@ pub(super) struct Presented {
     pub(super) cookie: bool,
     /// The session's id as a header value, if it was at hand.
     pub(super) id: Option<HeaderValue>,
+    /// The endpoint that a cookie of ingress-nginx's names, if there was no token. Anybody can write one: it says where a new
+    /// session begins, and nothing else.
+    pub(super) legacy: Option<EndpointId>,
+    /// Does the client misread `SameSite=None`, which the policy would have kept from it then?
+    pub(super) shuns_none: bool,
 }
 
 /// The last `Cookie` field of a connection that had a token in it.
@@ -49,7 +57,9 @@ impl Memory {
         headers: &mut HeaderMap,
         unix: u64,
     ) -> Presented {
-        let Some(field) = headers.get(header::COOKIE) else { return Presented::default() };
+        let shuns_none =
+            persistence.policy.cookie.conditional_none && same_site::shuns_none(headers.get(header::USER_AGENT));
+        let Some(field) = headers.get(header::COOKIE) else { return Presented { shuns_none, ..Presented::default() } };
         let current = |token: &Token| token.claims.is_current(unix, persistence.policy.absolute);
         let recalled = self.0.as_ref().and_then(|last| {
             let token = last.token.recall(field.as_bytes(), &persistence.scope, keys)?;
@@ -57,11 +67,13 @@ impl Memory {
         });
         let (presented, stripped) = match recalled {
             Some((last, token)) if headers.get_all(header::COOKIE).iter().nth(1).is_none() => {
-                let presented = Presented { token: Some(token), cookie: true, id: Some(last.id.clone()) };
+                let id = Some(last.id.clone());
+                let presented = Presented { token: Some(token), cookie: true, id, ..Presented::default() };
                 (presented, Some(last.stripped.clone()))
             }
             _ => (self.verify(persistence, keys, headers, current), None),
         };
+        let legacy = if presented.token.is_none() { legacy(persistence, headers, unix) } else { None };
         if persistence.policy.strip_cookie && presented.cookie {
             match stripped {
                 Some(Some(rest)) => drop(headers.insert(header::COOKIE, rest)),
@@ -69,7 +81,7 @@ impl Memory {
                 None => strip(headers, persistence.policy.cookie.name.as_str()),
             }
         }
-        presented
+        Presented { legacy, shuns_none, ..presented }
     }
 
     /// Looks for a token that is right and whose time is not over, the first of several (RFC 6265 §5.4 sends longer
@@ -97,10 +109,10 @@ impl Memory {
                 if fields.iter().nth(1).is_none() {
                     self.remember(persistence, keys, field, token, &id);
                 }
-                return Presented { token: Some(token), cookie, id: Some(id) };
+                return Presented { token: Some(token), cookie, id: Some(id), ..Presented::default() };
             }
         }
-        Presented { token: None, cookie, id: None }
+        Presented { cookie, ..Presented::default() }
     }
 
     fn remember(
@@ -124,6 +136,15 @@ impl Memory {
     }
 }
 
+/// The endpoint that a cookie of ingress-nginx's names, while such cookies are honoured.
+fn legacy(persistence: &Persistence, headers: &HeaderMap, unix: u64) -> Option<EndpointId> {
+    let legacy = persistence.legacy.as_ref().filter(|legacy| unix < legacy.until)?;
+    let name = persistence.policy.cookie.name.as_str();
+    let fields = headers.get_all(header::COOKIE).into_iter();
+    let values = fields.flat_map(|field| session::values(field.as_bytes(), name)).take(CANDIDATES);
+    values.filter_map(LegacyKey::parse).find_map(|key| legacy.homes.get(&key)).cloned()
+}
+
 /// Takes our cookie out of every `Cookie` field.
 fn strip(headers: &mut HeaderMap, name: &str) {
     let rest: Vec<HeaderValue> = headers
@@ -141,45 +162,6 @@ fn strip(headers: &mut HeaderMap, name: &str) {
 pub(super) fn id_value(id: SessionId) -> HeaderValue {
     // Sixteen hexadecimal digits are a header value.
     HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// The `Set-Cookie` that gives a client its token.
-pub(super) fn set_cookie(policy: &CookiePolicy, token: String, is_tls: bool) -> Option<HeaderValue> {
-    let mut cookie = attributes(policy, token, is_tls);
-    if let Some(max_age) = policy.max_age {
-        cookie.set_max_age(cookie::time::Duration::seconds(max_age));
-    }
-    HeaderValue::try_from(cookie.to_string()).ok()
-}
-
-/// The `Set-Cookie` that takes a client's token away: the same cookie, which a browser finds by name, domain
-/// and path, with its time over.
-pub(super) fn expire_cookie(policy: &CookiePolicy, is_tls: bool) -> Option<HeaderValue> {
-    let mut cookie = attributes(policy, String::new(), is_tls);
-    cookie.make_removal();
-    HeaderValue::try_from(cookie.to_string()).ok()
-}
-
-fn attributes(policy: &CookiePolicy, value: String, is_tls: bool) -> Cookie<'_> {
-    let secure = match policy.secure {
-        Secure::Auto | Secure::Here => is_tls,
-        Secure::Always => true,
-        Secure::Never => false,
-    };
-    let mut cookie = Cookie::new(policy.name.as_str(), value);
-    cookie.set_path(policy.path.as_str());
-    if let Some(domain) = &policy.domain {
-        cookie.set_domain(domain.as_str());
-    }
-    cookie.set_http_only(policy.http_only);
-    cookie.set_same_site(policy.same_site.map(|same_site| match same_site {
-        SameSite::None => cookie::SameSite::None,
-        SameSite::Lax => cookie::SameSite::Lax,
-        SameSite::Strict => cookie::SameSite::Strict,
-    }));
-    cookie.set_secure(secure);
-    cookie.set_partitioned(policy.partitioned);
-    cookie
 }
 
 #[cfg(test)]
@@ -239,6 +221,40 @@ mod tests {
         for (unix, session) in [(1, Some(1)), (2, Some(1)), (29 * DAY, Some(1)), (30 * DAY, None), (DAY, Some(1))] {
             assert_eq!(fixture.read(&cookies, unix), (session, Some("x=1".to_owned())), "{unix}");
         }
+    }
+
+    #[test]
+    fn a_cookie_of_ingress_nginx_is_honoured_until_its_day_and_a_token_counts_for_more() {
+        let mut fixture = fixture();
+        let key = LegacyKey::of("default-posts-80", "192.0.2.1:80".parse().unwrap());
+        let old = "moorline=e2a8f6a6d3f3c41a0c2ab26a9b1d2a5c";
+        let home = format!("moorline={}", hex(&md5("default-posts-80192.0.2.1:80")));
+        let homes = [(key, fixture.endpoint.id.clone())].into();
+        fixture.persistence.legacy = Some(Box::new(session::Legacy { until: 100, homes }));
+        let mut read = |cookies: &str, unix| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
+            let presented = fixture.memory.read(&fixture.persistence, &fixture.keys, &mut headers, unix);
+            (presented.token.is_some(), presented.legacy.map(|id| id.as_str().to_owned()))
+        };
+        let posts = || Some("posts/posts-0".to_owned());
+        assert_eq!(read(&home, 99), (false, posts()));
+        assert_eq!(read(&format!("{home}|0123456789abcdef"), 99), (false, posts()));
+        assert_eq!(read(&home, 100), (false, None), "its day has come");
+        assert_eq!(read(old, 99), (false, None), "of nobody here");
+        assert_eq!(read(&format!("x=1; {old}; {home}"), 99), (false, posts()));
+        let token = self::fixture().cookie(1, 0);
+        assert_eq!(read(&format!("{home}; {token}"), 99), (true, None));
+        assert_eq!(read(&format!("{}{home}", format!("{old}; ").repeat(CANDIDATES)), 99), (false, None), "too many");
+    }
+
+    fn md5(text: &str) -> [u8; 16] {
+        use md5::Digest as _;
+        md5::Md5::digest(text).into()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]

@@ -6,27 +6,26 @@ use http::{Method, Uri, Version, request};
 
 use super::client::Client;
 use super::error::Error;
+use super::filter::{self, Filtered};
 use super::guard::{self, FIELDS, is_length};
-use super::redirect;
 use super::session::Presented;
 use super::upgrade;
 use crate::routing::{self, Rule, Scope};
 use crate::snapshot::Snapshot;
 
 /// Brings the head into the form that is matched, and reads its session, if its rule keeps sessions: what the cookies
-/// say, and where that counts.
+/// say, and where that counts. What its rule does beside is decided, too, and noted in `filtered`.
 pub(super) fn read_session(
     client: &Client,
     head: &mut request::Parts,
     is_tls: bool,
+    filtered: &mut Option<Box<Filtered>>,
 ) -> Result<(Presented, Option<Scope>), Error> {
     let worker = &client.worker;
     normalize(head, worker.limits.target_size)?;
     let snapshot = worker.current().ok_or(Error::NotConfigured)?;
-    let rule = find(client, &snapshot, &head.headers, &head.uri)?;
-    if let Some(port) = rule.redirect_to_https.filter(|_| !is_tls) {
-        redirect::check(port, &head.headers, &head.uri)?;
-    }
+    let rule = find(client, &snapshot, head.headers.get(header::HOST), &head.uri)?;
+    filter::check(rule, client, head, is_tls, filtered)?;
     let Some(persistence) = &rule.session else { return Ok(Default::default()) };
     let unix = worker.now().unix;
     let presented = client.memory.borrow_mut().read(persistence, &snapshot.keys, &mut head.headers, unix);
@@ -37,10 +36,10 @@ pub(super) fn read_session(
 pub(super) fn find<'s>(
     client: &Client,
     snapshot: &'s Snapshot,
-    fields: &http::HeaderMap,
+    host: Option<&HeaderValue>,
     uri: &Uri,
 ) -> Result<&'s Rule, Error> {
-    let host = match fields.get(header::HOST) {
+    let host = match host {
         Some(host) => host.to_str().map_err(|_| Error::BadRequest("The Host header is no host name."))?,
         None => "",
     };

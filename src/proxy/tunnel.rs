@@ -39,7 +39,8 @@ impl Tunnel {
         let worker = lane.worker();
         worker.metrics.tunnels.inc();
         let received = Cell::new(0);
-        let progress = || lane.watch.enter(Phase::Tunnel, worker.coarse().plus(worker.limits.tunnel));
+        let limit = lane.timeouts().read.unwrap_or(worker.limits.tunnel);
+        let progress = || lane.watch.enter(Phase::Tunnel, worker.coarse().plus(limit));
         progress();
         let mut moved = pin!(async {
             let Switched { stream, early: first, _open } = connection.switched().await?;

@@ -67,6 +67,8 @@ pub(super) struct Watch {
     phase: Cell<Phase>,
     until: Cell<Millis>,
     expired: Cell<bool>,
+    /// The endpoint is waited for, which may be silent for so long; `None`: nobody says how long.
+    silence: Cell<Option<Duration>>,
     /// When the connection was made.
     made: Millis,
     closing: Cell<Closing>,
@@ -93,6 +95,7 @@ impl Watches {
             phase: Cell::new(Phase::FirstByte),
             until: Cell::new(now.plus(limits.first_byte)),
             expired: Cell::new(false),
+            silence: Cell::new(None),
             made: now,
             closing: Cell::new(Closing::Never),
             waker: RefCell::new(None),
@@ -146,6 +149,7 @@ impl Watch {
     /// A new state begins, which may last until then.
     pub(super) fn enter(&self, phase: Phase, until: Millis) {
         self.phase.set(phase);
+        self.silence.set(None);
         self.until.set(until);
         self.expired.set(false);
     }
@@ -154,6 +158,16 @@ impl Watch {
     pub(super) fn extend(&self, until: Millis) {
         self.until.set(until);
         self.expired.set(false);
+    }
+
+    /// How long the endpoint may be silent, while it is waited for and if that is bounded by itself.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.silence.get()
+    }
+
+    /// The endpoint is waited for, which may be silent for so long; or it is not, any more.
+    pub(super) fn set_silence(&self, silence: Option<Duration>) {
+        self.silence.set(silence);
     }
 
     /// What the connection is waiting for.

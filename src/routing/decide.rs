@@ -3,18 +3,27 @@
 //! | token | its endpoint | outcome |
 //! |---|---|---|
 //! | none or invalid | | `new`; nothing there → `unavailable` |
+//! | none, but a cookie of ingress-nginx's | there, ready or draining | `adopted`: a new session at that endpoint |
 //! | valid | ready | `kept` |
 //! | valid | ready, other incarnation | `restarted` (or `reassigned`, by `on_restart`) |
 //! | valid | draining | `kept_draining`; told to, and past the deadline: `reassigned` |
 //! | valid | away or unreachable, expected back, for less than `hold` | `held` |
 //! | valid | absent, away for longer, unreachable | by `on_lost`: `reassigned`, `temporary` or `rejected` |
 //!
-//! A rule without session persistence has one row: `unpinned`.
+//! A cookie of ingress-nginx's whose endpoint is not to be had counts as a token whose endpoint is not; one that names
+//! nobody here counts as none.
+//!
+//! A rule without session persistence has one row: `unpinned`, and so has a canary that keeps no sessions. Where there is a
+//! canary, a request that belongs nowhere goes where it prefers to, and by the shares if it prefers nothing.
 
+mod backends;
+
+use self::backends::Order;
 use super::backend::{Backend, Condition, Endpoint, EndpointId, Return};
 use super::balance::{Choice, LoadView, Rank};
+use super::filters::{CanarySessions, Preference};
 use super::session::{Claims, OnLost, OnRestart, Persistence, SessionId, Token};
-use super::table::{Rule, Weighted};
+use super::table::Rule;
 use super::{Millis, Now};
 
 /// What is known about a request when it is decided upon, again after each failed attempt.
@@ -22,6 +31,10 @@ use super::{Millis, Now};
 pub struct Attempt<'a> {
     /// The token it came with, if one was right.
     pub token: Option<&'a Token>,
+    /// The endpoint that a cookie of ingress-nginx's names, if there was no token.
+    pub legacy: Option<&'a EndpointId>,
+    /// What it says about the rule's canary, if there is one.
+    pub preference: Preference,
     /// The endpoints that could not be connected to for this request.
     pub tried: &'a [EndpointId],
     /// When the first of them failed: no request waits for longer than `hold` from then on.
@@ -76,6 +89,8 @@ pub enum Refusal {
 pub enum Outcome {
     /// A session began.
     New,
+    /// It was ingress-nginx's, and is ours from now on, at the endpoint where it was.
+    Adopted,
     /// It came back to its endpoint.
     Kept,
     /// It came back to its endpoint, which has restarted meanwhile.
@@ -109,23 +124,38 @@ pub fn decide<'r>(
     now: Now,
 ) -> Decision<'r> {
     let Some(persistence) = &rule.session else {
-        return balanced(rule, rule.balance, attempt.tried, load, rng, Outcome::Unpinned, None);
+        let newcomer = Newcomer { outcome: Outcome::Unpinned, strategy: rule.balance, claims: None };
+        return newcomer.balanced(Order::of(rule, attempt.preference, || rng.u64(..)), attempt, load, rng);
     };
-    let Some(token) = attempt.token else {
-        let claims = Claims::new(SessionId(rng.u64(..)), now.unix);
-        return balanced(rule, persistence.policy.strategy, attempt.tried, load, rng, Outcome::New, Some(claims));
-    };
-    let session = Session { rule, persistence, token, attempt, load };
-    match Home::of(token, rule) {
-        Some(home) => session.at_home(home, now.mono),
-        None => session.lost(None),
+    if rule.canary.as_ref().is_some_and(|canary| canary.sessions == CanarySessions::Legacy)
+        && let Some(canary) = Order::of(rule, attempt.preference, || rng.u64(..)).without_sessions()
+    {
+        let newcomer = Newcomer { outcome: Outcome::Unpinned, strategy: rule.balance, claims: None };
+        let decision = newcomer.balanced(canary, attempt, load, rng);
+        if let Decision::Forward(_) = decision {
+            return decision;
+        }
     }
+    if let Some(token) = attempt.token {
+        let session = Session { rule, persistence, claims: token.claims, is_ours: true, attempt, load };
+        return match Home::of(token, rule) {
+            Some(home) => session.at_home(home, now.mono),
+            None => session.lost(None),
+        };
+    }
+    let claims = Claims::new(SessionId(rng.u64(..)), now.unix);
+    if let Some(home) = attempt.legacy.and_then(|id| Home::called(id, rule)) {
+        return Session { rule, persistence, claims, is_ours: false, attempt, load }.at_home(home, now.mono);
+    }
+    let newcomer = Newcomer { outcome: Outcome::New, strategy: persistence.policy.strategy, claims: Some(claims) };
+    newcomer.balanced(Order::of(rule, attempt.preference, || rng.u64(..)), attempt, load, rng)
 }
 
 impl Outcome {
     /// All of them, in the order of their definition.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::New,
+        Self::Adopted,
         Self::Kept,
         Self::Restarted,
         Self::KeptDraining,
@@ -142,6 +172,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Adopted => "adopted",
             Self::Kept => "kept",
             Self::Restarted => "restarted",
             Self::KeptDraining => "kept_draining",
@@ -159,7 +190,7 @@ impl Outcome {
     pub fn told(self) -> Option<&'static str> {
         match self {
             Self::New => Some("new"),
-            Self::Kept | Self::KeptDraining | Self::Held => Some("kept"),
+            Self::Adopted | Self::Kept | Self::KeptDraining | Self::Held => Some("kept"),
             Self::Restarted => Some("restarted"),
             Self::Reassigned => Some("reassigned"),
             Self::Temporary => Some("temporary"),
@@ -194,13 +225,28 @@ impl<'r> Home<'r> {
             Some(Self { backend: &weighted.backend, endpoint, same_life })
         })
     }
+
+    /// The endpoint with this identity. Whoever says that a cookie of ingress-nginx's names it knows that it lives the same
+    /// life; a canary that keeps no sessions has none of them.
+    fn called(id: &EndpointId, rule: &'r Rule) -> Option<Self> {
+        let keeping = match &rule.canary {
+            Some(canary) if canary.sessions == CanarySessions::Legacy => rule.backends.get(..1)?,
+            _ => &rule.backends,
+        };
+        keeping.iter().find_map(|weighted| {
+            let endpoint = weighted.backend.endpoints().iter().find(|endpoint| endpoint.id == *id)?;
+            Some(Self { backend: &weighted.backend, endpoint, same_life: true })
+        })
+    }
 }
 
-/// A request that came with a token.
+/// A request that belongs to an endpoint.
 struct Session<'a, 'r, L> {
     rule: &'r Rule,
     persistence: &'r Persistence,
-    token: &'a Token,
+    claims: Claims,
+    /// Does it have a token of ours?
+    is_ours: bool,
     attempt: &'a Attempt<'a>,
     load: &'a L,
 }
@@ -243,11 +289,12 @@ impl<'r, L: LoadView> Session<'_, 'r, L> {
 
     fn stay(&self, home: Home<'r>) -> Decision<'r> {
         let outcome = match home.endpoint.condition {
+            _ if !self.is_ours => Outcome::Adopted,
             _ if !home.same_life => Outcome::Restarted,
             Condition::Draining { .. } => Outcome::KeptDraining,
             Condition::Ready | Condition::Away { .. } => Outcome::Kept,
         };
-        self.forward(home.backend, home.endpoint, outcome, !home.same_life)
+        self.forward(home.backend, home.endpoint, outcome, !self.is_ours || !home.same_life)
     }
 
     /// Its endpoint is not to be had: the policy says what then.
@@ -263,11 +310,14 @@ impl<'r, L: LoadView> Session<'_, 'r, L> {
     /// as good, else in the others, in an order that depends on the session alone. Where nobody takes new
     /// sessions and nobody is better off than its own endpoint, it had better stay.
     fn elsewhere(&self, home: Option<Home<'r>>, outcome: Outcome) -> Decision<'r> {
-        let session = self.token.claims.session.0;
+        let session = self.claims.session.0;
         let choice = |backend: &'r Backend| Choice { backend, tried: self.attempt.tried, load: self.load };
-        let first = home.map(|home| home.backend).or_else(|| by_weight(&self.rule.backends, session));
+        let order = match home {
+            Some(home) => Order::of_home(self.rule, home.backend),
+            None => Order::of(self.rule, self.attempt.preference, || session),
+        };
         let leaving = home.map(|home| &home.endpoint.id);
-        let best = best(first, self.rule, |backend, rank| {
+        let best = order.best(|backend, rank| {
             choice(backend).rendezvous(rank, session, leaving).map(|endpoint| (rank, backend, endpoint))
         });
         let own = home.and_then(|home| Some((home, choice(home.backend).rank(home.endpoint)?)));
@@ -282,60 +332,39 @@ impl<'r, L: LoadView> Session<'_, 'r, L> {
     }
 
     fn forward(&self, backend: &'r Backend, endpoint: &'r Endpoint, outcome: Outcome, issue: bool) -> Decision<'r> {
-        Decision::Forward(Forward { backend, endpoint, outcome, claims: Some(self.token.claims), issue })
+        Decision::Forward(Forward { backend, endpoint, outcome, claims: Some(self.claims), issue })
     }
 }
 
-/// A request without a claim to any endpoint: a backend by weight, then an endpoint by strategy.
-fn balanced<'r>(
-    rule: &'r Rule,
-    strategy: super::Strategy,
-    tried: &[EndpointId],
-    load: &impl LoadView,
-    rng: &mut fastrand::Rng,
+/// A request without a claim to any endpoint.
+struct Newcomer {
     outcome: Outcome,
+    strategy: super::Strategy,
+    /// Those of the session that begins, if one does.
     claims: Option<Claims>,
-) -> Decision<'r> {
-    let first = match &*rule.backends {
-        [only] => (only.weight > 0).then_some(&*only.backend),
-        several => by_weight(several, rng.u64(..)),
-    };
-    let choice = best(first, rule, |backend, rank| {
-        let choice = Choice { backend, tried, load };
-        choice.balanced(rank, strategy, rng).map(|endpoint| (backend, endpoint))
-    });
-    match choice {
-        Some((backend, endpoint)) => {
-            Decision::Forward(Forward { backend, endpoint, outcome, claims, issue: claims.is_some() })
+}
+
+impl Newcomer {
+    /// A backend in this order, then an endpoint by strategy.
+    fn balanced<'r>(
+        self,
+        order: Order<'r>,
+        attempt: &Attempt<'_>,
+        load: &impl LoadView,
+        rng: &mut fastrand::Rng,
+    ) -> Decision<'r> {
+        let Self { outcome, strategy, claims } = self;
+        let choice = order.best(|backend, rank| {
+            let choice = Choice { backend, tried: attempt.tried, load };
+            choice.balanced(rank, strategy, rng).map(|endpoint| (backend, endpoint))
+        });
+        match choice {
+            Some((backend, endpoint)) => {
+                Decision::Forward(Forward { backend, endpoint, outcome, claims, issue: claims.is_some() })
+            }
+            None => Decision::Refuse(Refusal::Unavailable),
         }
-        None => Decision::Refuse(Refusal::Unavailable),
     }
-}
-
-/// What `choose` finds, better ranks first, and of equal ones in the `first` backend before the others that
-/// have a share: a backend that only drains gets nothing while another one is ready.
-fn best<'r, T>(
-    first: Option<&'r Backend>,
-    rule: &'r Rule,
-    mut choose: impl FnMut(&'r Backend, Rank) -> Option<T>,
-) -> Option<T> {
-    let others = rule.backends.iter().filter(|weighted| weighted.weight > 0).map(|weighted| &*weighted.backend);
-    let backends = first.into_iter().chain(others);
-    Rank::ALL.into_iter().find_map(|rank| backends.clone().find_map(|backend| choose(backend, rank)))
-}
-
-/// The backend on which `point` falls when each gets a stretch as long as its weight.
-fn by_weight(backends: &[Weighted], point: u64) -> Option<&Backend> {
-    let total: u64 = backends.iter().map(|weighted| u64::from(weighted.weight)).sum();
-    let mut left = point.checked_rem(total)?;
-    backends.iter().find_map(|weighted| {
-        let weight = u64::from(weighted.weight);
-        if left < weight {
-            return Some(&*weighted.backend);
-        }
-        left -= weight;
-        None
-    })
 }
 
 #[cfg(test)]

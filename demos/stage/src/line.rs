@@ -60,7 +60,7 @@ impl Look {
             _ => GREY,
         };
         let outcome_colour = match outcome {
-            "new" | "kept" | "kept_draining" | "unpinned" => 0,
+            "new" | "adopted" | "kept" | "kept_draining" | "unpinned" => 0,
             "rejected" | "unavailable" => RED,
             "held" | "restarted" | "reassigned" | "temporary" => YELLOW,
             _ => GREY,

@@ -23,11 +23,12 @@ impl Journey {
     pub(super) async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Link>, Error> {
         let lane = Rc::clone(&self.lane);
         let worker = lane.worker();
+        let connect = lane.timeouts().connect.unwrap_or(worker.limits.connect);
         if upstream.is_multiplexed() {
             if self.upgrade.is_some() {
                 return Err(Error::NoUpgrade);
             }
-            return match Box::pin(join(worker, upstream, &endpoint.addresses)).await {
+            return match Box::pin(join(worker, upstream, &endpoint.addresses, connect)).await {
                 Ok(stream) => {
                     if !stream.is_fresh() {
                         worker.metrics.reused.inc();
@@ -49,7 +50,7 @@ impl Journey {
             return Ok(Some(Link::Http1(connection)));
         }
         worker.metrics.dials.inc();
-        match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, &worker.limits)).await {
+        match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, connect, worker.limits.head_size)).await {
             Ok(connection) => Ok(Some(Link::Http1(connection))),
             Err(error) => {
                 count_failure(&worker.metrics, &error);
@@ -62,7 +63,7 @@ impl Journey {
     fn not_connected(&mut self, upstream: &InFlight, error: &DialError) -> Result<(), Error> {
         let lane = Rc::clone(&self.lane);
         // Whoever belongs nowhere goes elsewhere, as long as there is somewhere else.
-        let belongs_here = self.presented.token.is_some();
+        let belongs_here = self.presented.token.is_some() || self.presented.legacy.as_ref() == Some(&upstream.id);
         match error {
             DialError::Full if belongs_here => return Err(Error::Busy),
             DialError::Full => {}
@@ -99,6 +100,9 @@ impl Journey {
         if let Some(rule) = self.lane.refused_body() {
             // The client's fault, whatever became of what had been sent of it.
             return Err(Error::Refused(rule));
+        }
+        if self.lane.is_too_large() {
+            return Err(Error::BodyTooLarge);
         }
         match error {
             SendError::Refused(rule) => {

@@ -47,12 +47,13 @@ pub(crate) enum DialError {
     Handshake(#[from] hyper::Error),
 }
 
-/// A fresh connection to the first of the addresses that answers.
+/// A fresh connection to the first of the addresses that answers within this time.
 pub(crate) async fn dial(
     upstreams: &Upstreams,
     upstream: &Upstream,
     addresses: &[SocketAddr],
-    limits: &Limits,
+    within: Duration,
+    head_size: usize,
 ) -> Result<Box<Connection>, DialError> {
     if upstream.is_full(upstreams) {
         return Err(DialError::Full);
@@ -62,16 +63,17 @@ pub(crate) async fn dial(
     let open = Open::new(&upstream.open, &transport);
     let connect = async |address| Ok((connect(address, &transport).await?, address));
     let (socket, address) = tokio::select! {
-        connected = first_of(addresses, limits, connect) => connected?,
+        connected = first_of(addresses, within, connect) => connected?,
         () = upstream.changed.notified() => return Err(DialError::Gone),
     };
-    Ok(Box::new(Connection::new(socket, address, limits.head_size, open).await?))
+    Ok(Box::new(Connection::new(socket, address, head_size, open).await?))
 }
 
-/// A fresh connection over HTTP/2 to the first of the addresses that answers.
+/// A fresh connection over HTTP/2 to the first of the addresses that answers within this time.
 pub(super) async fn dial_http2(
     upstream: &Upstream,
     addresses: &[SocketAddr],
+    within: Duration,
     limits: &Limits,
 ) -> Result<Multiplexed, DialError> {
     let transport = upstream.transport();
@@ -80,7 +82,7 @@ pub(super) async fn dial_http2(
         Multiplexed::new(connect(address, &transport).await?, address, limits, open).await
     };
     tokio::select! {
-        connected = first_of(addresses, limits, connect) => connected,
+        connected = first_of(addresses, within, connect) => connected,
         () = upstream.changed.notified() => Err(DialError::Gone),
     }
 }
@@ -89,9 +91,9 @@ pub(super) async fn dial_http2(
 pub(crate) async fn probe(upstream: &Upstream, addresses: &[SocketAddr], limits: &Limits) -> bool {
     let transport = upstream.transport();
     let probed = if transport.protocol.is_http2() {
-        dial_http2(upstream, addresses, limits).await.map(drop)
+        dial_http2(upstream, addresses, limits.connect, limits).await.map(drop)
     } else {
-        first_of(addresses, limits, async |address| connect(address, &transport).await.map(drop)).await
+        first_of(addresses, limits.connect, async |address| connect(address, &transport).await.map(drop)).await
     };
     matches!(probed, Ok(()) | Err(DialError::Unfit(_)))
 }
@@ -110,12 +112,12 @@ pub(crate) fn count_failure(metrics: &WorkerMetrics, error: &DialError) {
 
 async fn first_of<T>(
     addresses: &[SocketAddr],
-    limits: &Limits,
+    within: Duration,
     connect: impl AsyncFn(SocketAddr) -> Result<T, DialError>,
 ) -> Result<T, DialError> {
     let mut last = DialError::Io(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
-        match timeout(limits.connect, connect(*address)).await {
+        match timeout(within, connect(*address)).await {
             Ok(Ok(connected)) => return Ok(connected),
             // The endpoint has no part in it, and another address would not help.
             Ok(Err(DialError::Io(error))) if descriptors::is_exhausted(&error) => {
@@ -123,7 +125,7 @@ async fn first_of<T>(
                 return Err(DialError::Full);
             }
             Ok(Err(error)) => last = error,
-            Err(_) => last = DialError::Timeout(limits.connect),
+            Err(_) => last = DialError::Timeout(within),
         }
     }
     Err(last)

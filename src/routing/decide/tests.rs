@@ -10,7 +10,7 @@ use super::*;
 use crate::routing::fixture::{
     Load, Spec, away, backend, draining, hold, key, ready, ring, scope, seconds, sticky, told,
 };
-use crate::routing::{BackendId, KeyRing, Scope, SessionPolicy, balance};
+use crate::routing::{BackendId, Canary, KeyRing, Scope, SessionPolicy, balance};
 
 /// The steady clock says a hundred seconds in all of these.
 const NOW: Now = Now { unix: 1_800_000_000, mono: Millis(100_000) };
@@ -22,6 +22,10 @@ struct Case {
     sticky: bool,
     /// Where its token says that the session lives: backend and endpoint.
     home: Option<(&'static str, &'static str)>,
+    /// Where a cookie of ingress-nginx's says that.
+    legacy: Option<(&'static str, &'static str)>,
+    canary: Option<CanarySessions>,
+    preference: Preference,
     tried: Vec<&'static str>,
     failed_since: Option<Millis>,
     load: Load,
@@ -34,6 +38,9 @@ fn newcomer(endpoints: impl Into<Vec<Spec>>) -> Case {
         policy: SessionPolicy { strategy: balance::Strategy::Random, ..hold(30) },
         sticky: true,
         home: None,
+        legacy: None,
+        canary: None,
+        preference: Preference::None,
         tried: Vec::new(),
         failed_since: None,
         load: Load::default(),
@@ -60,6 +67,16 @@ impl Case {
         self
     }
 
+    /// The second backend is a canary, about which the request says this.
+    fn trying(self, sessions: CanarySessions, preference: Preference) -> Self {
+        Self { canary: Some(sessions), preference, ..self }
+    }
+
+    /// It comes with a cookie of ingress-nginx's for an endpoint of `web`.
+    fn of_nginx(self, endpoint: &'static str) -> Self {
+        Self { home: None, legacy: Some(("web", endpoint)), ..self }
+    }
+
     fn canary(mut self, weight: u32, endpoints: impl Into<Vec<Spec>>) -> Self {
         self.backends.push((weight, "canary", endpoints.into()));
         self
@@ -84,7 +101,8 @@ impl Case {
 
     fn rule(&self, keys: &KeyRing) -> Rule {
         let backends = self.backends.iter().map(|(weight, name, specs)| (*weight, backend(name, specs, keys)));
-        let rule = sticky(backends.collect(), self.policy.clone());
+        let canary = self.canary.map(|sessions| Box::new(Canary { header: None, cookie: None, sessions }));
+        let rule = Rule { canary, ..sticky(backends.collect(), self.policy.clone()) };
         if self.sticky { rule } else { Rule { session: None, ..rule } }
     }
 
@@ -100,9 +118,18 @@ impl Case {
         let token = self.token(session, keys);
         let endpoints = rule.backends.iter().flat_map(|weighted| weighted.backend.endpoints());
         let tried: Vec<_> = endpoints.filter(|e| self.tried.contains(&&*e.name)).map(|e| e.id.clone()).collect();
-        let attempt = Attempt { token: token.as_ref(), tried: &tried, failed_since: self.failed_since };
+        let legacy = self.legacy.map(|(backend, name)| EndpointId::new(&BackendId::new(backend), name));
+        let attempt = Attempt {
+            token: token.as_ref(),
+            legacy: legacy.as_ref(),
+            preference: self.preference,
+            tried: &tried,
+            failed_since: self.failed_since,
+        };
         let decision = decide(rule, &attempt, &self.load, &mut fastrand::Rng::with_seed(seed), NOW);
-        if let (Decision::Forward(Forward { claims, .. }), true) = (decision, self.sticky) {
+        if let Decision::Forward(Forward { claims, outcome, .. }) = decision
+            && outcome != Outcome::Unpinned
+        {
             let issued = token.map_or(1_800_000_000, |token| token.claims.issued);
             assert_eq!(claims.map(|claims| claims.issued), Some(issued), "a session keeps its beginning");
             assert!(token.is_none() || token.map(|token| token.claims) == claims, "a session keeps its id");
@@ -130,7 +157,7 @@ fn check(case: &Case, expected: &[&str]) {
     let mut answers = BTreeSet::new();
     for session in 0..200 {
         let answer = case.answer(&rule, &keys, session, session);
-        if case.home.is_some() && case.sticky {
+        if case.home.is_some() && case.sticky && case.canary != Some(CanarySessions::Legacy) {
             assert_eq!(answer, case.answer(&rule, &keys, session, !session), "of one session");
         }
         answers.insert(answer);
@@ -314,6 +341,77 @@ fn a_lost_session_stays_with_its_backend_if_that_has_anybody() {
 }
 
 #[test]
+fn a_request_goes_to_the_canary_or_the_primary_as_it_prefers() {
+    use CanarySessions::Sticky;
+    let shared = |web, canary| newcomer([ready("a")]).weight(web).canary(canary, [ready("x")]);
+    check(&shared(100, 0).trying(Sticky, Preference::Canary), &["new x +token"]);
+    check(&shared(100, 0).trying(Sticky, Preference::None), &["new a +token"]);
+    check(&shared(0, 100).trying(Sticky, Preference::Primary), &["new a +token"]);
+    check(&shared(0, 100).trying(Sticky, Preference::None), &["new x +token"]);
+    check(&shared(1, 1).trying(Sticky, Preference::None), &["new a +token", "new x +token"]);
+    let plain = |case: Case| Case { sticky: false, ..case };
+    check(&plain(shared(100, 0).trying(Sticky, Preference::Canary)), &["unpinned x"]);
+    check(&plain(shared(0, 100).trying(Sticky, Preference::Primary)), &["unpinned a"]);
+    // Without a canary nobody is asked.
+    check(&Case { preference: Preference::Canary, ..shared(1, 0) }, &["new a +token"]);
+}
+
+#[test]
+fn a_session_is_asked_before_the_preference() {
+    use CanarySessions::Sticky;
+    let shared = |web, canary| newcomer([ready("a")]).weight(web).canary(canary, [ready("x")]);
+    check(&shared(100, 0).trying(Sticky, Preference::Primary).home("canary", "x"), &["kept x"]);
+    check(&shared(0, 100).trying(Sticky, Preference::Canary).home("web", "a"), &["kept a"]);
+    // One whose endpoint nobody knows any more belongs nowhere.
+    check(&shared(100, 0).trying(Sticky, Preference::Canary).home("web", "gone"), &["reassigned x +token"]);
+}
+
+#[test]
+fn a_canary_that_has_nobody_leaves_its_requests_to_the_primary_and_never_means_never() {
+    use CanarySessions::Sticky;
+    let dead = |web, canary| newcomer([ready("a")]).weight(web).canary(canary, [away("x", seconds(1))]);
+    check(&dead(0, 100).trying(Sticky, Preference::None), &["new a +token"]);
+    check(&dead(0, 100).trying(Sticky, Preference::Canary), &["new a +token"]);
+    check(&dead(0, 100).trying(Sticky, Preference::None).home("canary", "x"), &["reassigned a +token"]);
+    let alone = |preference| newcomer([]).canary(50, [ready("x")]).trying(Sticky, preference);
+    check(&alone(Preference::Primary), &["unavailable"]);
+    check(&alone(Preference::None), &["new x +token"]);
+}
+
+#[test]
+fn a_canary_without_sessions_is_asked_first_and_keeps_none() {
+    use CanarySessions::Legacy;
+    let shared = |web, canary| newcomer([ready("a")]).weight(web).canary(canary, [ready("x")]);
+    check(&shared(100, 0).trying(Legacy, Preference::Canary), &["unpinned x"]);
+    check(&shared(100, 0).trying(Legacy, Preference::Canary).home("web", "a"), &["unpinned x"]);
+    check(&shared(0, 100).trying(Legacy, Preference::Primary).home("web", "a"), &["kept a"]);
+    check(&shared(0, 100).trying(Legacy, Preference::Primary), &["new a +token"]);
+    check(&shared(1, 1).trying(Legacy, Preference::None).home("web", "a"), &["kept a", "unpinned x"]);
+    let dead = newcomer([ready("a")]).canary(100, [away("x", seconds(1))]);
+    check(&dead.trying(Legacy, Preference::Canary), &["new a +token"]);
+}
+
+#[test]
+fn a_session_of_ingress_nginx_is_adopted_where_it_was() {
+    let two = || newcomer([ready("a"), ready("b")]);
+    check(&two().of_nginx("b"), &["adopted b +token"]);
+    check(&newcomer([draining("a"), ready("b")]).of_nginx("a"), &["adopted a +token"]);
+    check(&newcomer([away("a", seconds(99)), ready("b")]).of_nginx("a"), &["held for a until 129"]);
+    check(&newcomer([away("a", seconds(1)), ready("b")]).of_nginx("a"), &["reassigned b +token"]);
+    check(&newcomer([away("a", seconds(1)), ready("b")]).of_nginx("a").on_lost(OnLost::Reject), &["rejected"]);
+    check(&two().of_nginx("a").tried("a", seconds(1)), &["reassigned b +token"]);
+}
+
+#[test]
+fn a_cookie_of_ingress_nginx_that_names_nobody_is_none_and_a_token_counts_for_more() {
+    check(&newcomer([ready("a")]).of_nginx("gone"), &["new a +token"]);
+    check(&Case { legacy: Some(("web", "b")), ..session_at_a([ready("a"), ready("b")]) }, &["kept a"]);
+    check(&Case { sticky: false, ..newcomer([ready("a")]).of_nginx("a") }, &["unpinned a"]);
+    let legacy = newcomer([ready("a")]).canary(0, [ready("x")]).trying(CanarySessions::Legacy, Preference::None);
+    check(&Case { legacy: Some(("canary", "x")), ..legacy }, &["new a +token"]);
+}
+
+#[test]
 fn a_rule_without_sessions_only_balances() {
     let plain = |case: Case| Case { sticky: false, ..case };
     check(&plain(newcomer([ready("a"), ready("b")])), &["unpinned a", "unpinned b"]);
@@ -442,7 +540,7 @@ prop_compose! {
             ..Load::default()
         };
         let backends = vec![(weights.0, "web", web), (weights.1, "canary", canary)];
-        Case { backends, policy, sticky: true, home, tried, failed_since, load }
+        Case { backends, policy, home, tried, failed_since, load, ..newcomer([]) }
     }
 }
 

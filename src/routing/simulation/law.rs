@@ -57,7 +57,7 @@ impl Request {
         now: Now,
         rng: &mut fastrand::Rng,
     ) -> Decision<'r> {
-        let attempt = Attempt { token, tried: &self.tried, failed_since: self.failed_since };
+        let attempt = Attempt { token, tried: &self.tried, failed_since: self.failed_since, ..Attempt::default() };
         decide(&replica.rule, &attempt, &replica.load, rng, now)
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, request};
 use http_body::{Body, Frame, SizeHint};
 
-use super::super::super::body::{RequestBody, Rewound};
+use super::super::super::body::{RequestBody, Rewound, Stopped};
 use super::peer::{State, Uploading};
 
 /// Of a body that is longer than this nothing is kept: it is sent once.
@@ -52,9 +52,9 @@ pub(super) struct TakenBack;
 /// Why a body does not go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    /// The client broke it off.
+    /// The client broke it off, or sends too much.
     #[error(transparent)]
-    Client(#[from] hyper::Error),
+    Client(#[from] Stopped),
     /// It was taken back.
     #[error(transparent)]
     TakenBack(#[from] TakenBack),

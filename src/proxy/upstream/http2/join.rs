@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -28,7 +29,8 @@ pub(in super::super) struct Joining {
 
 type Outcome = Result<Rc<Multiplexed>, Rc<DialError>>;
 
-/// A share of a connection to this endpoint.
+/// A share of a connection to this endpoint. If one has to be made, it is given this time; where several wait for it, the
+/// first one's.
 ///
 /// # Errors
 /// Why there is none. Whoever waited for the same connection gets the same error.
@@ -36,6 +38,7 @@ pub(crate) async fn join(
     worker: &Rc<Worker>,
     upstream: &Rc<Upstream>,
     addresses: &[SocketAddr],
+    within: Duration,
 ) -> Result<Stream, Rc<DialError>> {
     let mut closed = 0;
     loop {
@@ -46,13 +49,18 @@ pub(crate) async fn join(
             return Err(Rc::new(DialError::Closed));
         }
         // One that has been filled by others meanwhile was worth it: the next is begun, until there are too many.
-        let connection = begun(worker, upstream, addresses)?.outcome().await?;
+        let connection = begun(worker, upstream, addresses, within)?.outcome().await?;
         closed += usize::from(!connection.is_usable());
     }
 }
 
 /// The connection that is being made; if there is none, one is begun.
-fn begun(worker: &Rc<Worker>, upstream: &Rc<Upstream>, addresses: &[SocketAddr]) -> Result<Rc<Joining>, Rc<DialError>> {
+fn begun(
+    worker: &Rc<Worker>,
+    upstream: &Rc<Upstream>,
+    addresses: &[SocketAddr],
+    within: Duration,
+) -> Result<Rc<Joining>, Rc<DialError>> {
     let mut joining = upstream.joining.borrow_mut();
     if let Some(joining) = &*joining {
         return Ok(Rc::clone(joining));
@@ -61,14 +69,20 @@ fn begun(worker: &Rc<Worker>, upstream: &Rc<Upstream>, addresses: &[SocketAddr])
         return Err(Rc::new(DialError::Full));
     }
     let begun = Rc::clone(joining.insert(Rc::default()));
-    let making = make(Rc::clone(worker), Rc::clone(upstream), addresses.into(), Rc::clone(&begun));
+    let making = make(Rc::clone(worker), Rc::clone(upstream), addresses.into(), within, Rc::clone(&begun));
     tokio::task::spawn_local(making);
     Ok(begun)
 }
 
-async fn make(worker: Rc<Worker>, upstream: Rc<Upstream>, addresses: Box<[SocketAddr]>, joining: Rc<Joining>) {
+async fn make(
+    worker: Rc<Worker>,
+    upstream: Rc<Upstream>,
+    addresses: Box<[SocketAddr]>,
+    within: Duration,
+    joining: Rc<Joining>,
+) {
     worker.metrics.dials.inc();
-    let made = dial::dial_http2(&upstream, &addresses, &worker.limits).await;
+    let made = dial::dial_http2(&upstream, &addresses, within, &worker.limits).await;
     let outcome = match made {
         Ok(connection) => {
             let connection = Rc::new(connection);
