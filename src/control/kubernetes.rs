@@ -207,7 +207,7 @@ impl Controller {
         }
         let mut go = Begin { controller: self, changes, tasks, awaited: &mut awaited, namespace: None };
         // A class is the cluster's: whoever may only look into namespaces takes the class by its name.
-        if !(self.options.settings.ownership.by_name && !self.options.namespaces.is_empty()) {
+        if !self.options.settings.ownership.by_name || self.options.namespaces.is_empty() {
             go.follow(Api::<IngressClass>::all(self.client.clone()), Kind::Class, "");
         }
         if !self.options.namespace_selector.is_empty() {

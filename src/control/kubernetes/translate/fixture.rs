@@ -1,5 +1,7 @@
 //! Objects in a few words, as the API server would send them, and a cluster that they are put into.
 
+#![expect(clippy::needless_pass_by_value, reason = "json! makes values, and tests read better without borrowing them")]
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
