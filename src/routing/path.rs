@@ -290,9 +290,12 @@ mod tests {
     }
 
     fn some_match() -> impl Strategy<Value = PathMatch> {
-        ("(/[a-c]{0,2}){1,4}", any::<bool>()).prop_map(|(path, exact)| {
+        let plain = ("(/[a-c]{0,2}){1,4}", any::<bool>()).prop_map(|(path, exact)| {
             if exact { PathMatch::exact(&path).unwrap() } else { PathMatch::prefix(&path).unwrap() }
-        })
+        });
+        // Some of them are written like prefixes, and some of those once more with the anchor that they have anyway.
+        let regex = "\\^?(/[a-c]{0,2}){1,4}(/\\.\\*|\\[ab\\]\\+|\\(/\\|\\$\\)\\(\\.\\*\\))?";
+        prop_oneof![2 => plain, 1 => regex.prop_map(|text: String| PathMatch::regex(&text).unwrap())]
     }
 
     proptest! {
@@ -302,6 +305,27 @@ mod tests {
             prop_assert_eq!(a.cmp(&b) == Ordering::Equal, a == b);
             if a <= b && b <= c {
                 prop_assert!(a <= c);
+            }
+        }
+
+        #[test]
+        fn equal_matches_match_the_same(a in some_match(), b in some_match(), path in "(/[a-c]{0,2}){1,4}") {
+            if a == b {
+                prop_assert_eq!(a.matches(&path), b.matches(&path));
+                prop_assert_eq!(a.text(), b.text());
+            }
+        }
+
+        #[test]
+        fn an_exact_path_comes_before_every_expression_and_a_longer_text_before_a_shorter_one(
+            a in some_match(), b in some_match(),
+        ) {
+            match (&a, &b) {
+                (PathMatch::Exact(_), PathMatch::Regex(_)) => prop_assert!(a < b),
+                (PathMatch::Regex(_), PathMatch::Prefix(_) | PathMatch::Regex(_)) if a.text().len() != b.text().len() => {
+                    prop_assert_eq!(a < b, a.text().len() > b.text().len());
+                }
+                _ => {}
             }
         }
 

@@ -7,10 +7,12 @@
 
 mod admin;
 mod bodies;
+mod canary;
 mod commands;
 mod cookies;
 mod endpoint_tls;
 mod errors;
+mod filters;
 mod floods;
 mod grpc;
 mod headers;

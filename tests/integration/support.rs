@@ -8,6 +8,7 @@ mod http2;
 mod origin;
 mod program;
 mod proxy;
+mod table;
 mod tls;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) use http2::{Act, Http2Origin, Step, frame, http2_origin, raw_http2};
 pub(crate) use origin::{Behaviour, Origin, origin};
 pub(crate) use program::{Program, program, program_after};
 pub(crate) use proxy::{Builder, Proxy, admin_get, proxy};
+pub(crate) use table::{backend, rewrite, rule, rules, sessions};
 pub(crate) use tls::{Authority, Browser};
 
 /// Long enough for the slowest machine; nothing waits for so long when all is well.

@@ -151,7 +151,8 @@ impl Template {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.regex.as_str() == other.regex.as_str()
+        // Of what is written the same way, one may be for paths and the other not.
+        self.text == other.text && self.regex.as_str() == other.regex.as_str()
     }
 }
 
@@ -159,7 +160,7 @@ impl Eq for Pattern {}
 
 impl Hash for Pattern {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.regex.as_str().hash(state);
+        self.text.hash(state);
     }
 }
 

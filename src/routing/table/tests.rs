@@ -118,6 +118,39 @@ fn a_host_with_many_rules_finds_the_same_as_one_with_few() {
 }
 
 #[test]
+fn a_longer_expression_beats_a_shorter_prefix_and_the_other_way_round() {
+    let mut lines: Vec<Line> = Vec::new();
+    let add = |lines: &mut Vec<Line>, path: PathMatch| {
+        lines.push(Line { host: HostPattern::Any, origin: origin(0, &path.to_string()), path });
+    };
+    for text in ["/app(/|$)(.*)", "/a.*"] {
+        add(&mut lines, PathMatch::regex(text).unwrap());
+    }
+    for text in ["/", "/app/very/long/prefix", "/app"] {
+        add(&mut lines, PathMatch::prefix(text).unwrap());
+    }
+    add(&mut lines, PathMatch::exact("/app").unwrap());
+    let check = |table: &Table| {
+        for (path, expected) in [
+            ("/app", "= /app"),
+            ("/app/x", "~ /app(/|$)(.*)"),
+            ("/APP/x", "~ /app(/|$)(.*)"),
+            ("/app/very/long/prefix/x", "/app/very/long/prefix/"),
+            ("/apple", "~ /a.*"),
+            ("/x/app", "/"),
+        ] {
+            assert_eq!(table.find("any.example", path).map(name_of), Some(expected), "{path}");
+        }
+    };
+    check(&built(&lines).0);
+    // With an index, too.
+    for at in 0..LINEAR {
+        add(&mut lines, PathMatch::prefix(&format!("/filler/{at}")).unwrap());
+    }
+    check(&built(&lines).0);
+}
+
+#[test]
 fn of_two_rules_for_the_same_requests_the_older_one_wins_then_the_first_by_name() {
     let (host, path): (HostPattern, _) = ("a.example".parse().unwrap(), path_match("/"));
     let check = |origins: [Origin; 3], winner: usize| {
@@ -206,14 +239,24 @@ fn some_path() -> impl Strategy<Value = String> {
     prop::collection::vec(element, 1..5).prop_map(|elements| elements.concat())
 }
 
+/// Exact paths, prefixes and expressions, of which some stand for a prefix and some for many.
+fn some_match() -> impl Strategy<Value = PathMatch> {
+    let end = prop::sample::select(vec!["", "(/|$)(.*)", "[ab]+", ".*/b", "$"]);
+    (some_path(), 0..4, end).prop_map(|(path, kind, end)| match kind {
+        0 => PathMatch::exact(&path).unwrap(),
+        1 => PathMatch::regex(&format!("{path}{end}")).unwrap(),
+        _ => PathMatch::prefix(&path).unwrap(),
+    })
+}
+
 /// Few hosts, and paths of few letters, so that rules meet.
 fn some_lines(most: usize) -> impl Strategy<Value = Vec<Line>> {
     let host = prop::sample::select(vec!["a.b", "x.a.b", "*.b", "*.a.b", "*"]);
-    let line = (host, some_path(), any::<bool>(), 0u64..3);
+    let line = (host, some_match(), 0u64..3);
     prop::collection::vec(line, 0..most).prop_map(|lines| {
-        let line = |(at, (host, path, exact, created)): (usize, (&str, String, bool, u64))| Line {
+        let line = |(at, (host, path, created)): (usize, (&str, PathMatch, u64))| Line {
             host: host.parse().unwrap(),
-            path: if exact { PathMatch::exact(&path) } else { PathMatch::prefix(&path) }.unwrap(),
+            path,
             origin: origin(created, &format!("{at:04}")),
         };
         lines.into_iter().enumerate().map(line).collect()

@@ -181,11 +181,15 @@ fn start(file: &File, keys: Arc<KeyRing>, certificates: &Store) -> (Proxy, Contr
     let (bound, mut control) = app::bind(Config::from(file)).expect("free ports");
     control.certify(file, certificates);
     control.publish(file, Arc::clone(&keys)).expect("a sound file");
-    let log = Log::default();
+    (serve(bound, keys, Log::default()), control)
+}
+
+/// Serves what has been published.
+pub(super) fn serve(bound: app::Bound, keys: Arc<KeyRing>, log: Log) -> Proxy {
     let (addresses, admin) = (bound.addresses(), bound.admin_address().expect("an admin listener"));
     let running = Some(bound.serve(Box::new(log.clone())).expect("threads"));
     let tls = addresses.get(1).copied();
-    (Proxy { address: addresses[0], admin, tls, control: Mutex::default(), keys, running, log }, control)
+    Proxy { address: addresses[0], admin, tls, control: Mutex::default(), keys, running, log }
 }
 
 impl Proxy {
