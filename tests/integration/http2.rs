@@ -101,6 +101,19 @@ async fn requests_of_one_connection_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
+async fn a_head_that_fails_gets_no_body() {
+    let a = origin("a").behave(Behaviour::Close).run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = connect(&proxy).await;
+    let response = client.send(get("/").method(Method::HEAD).body(empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 502);
+    assert!(hyper::body::Body::is_end_stream(response.body()), "nothing follows its head");
+    let response = client.get("/").await;
+    assert_eq!(response.status(), 502);
+    assert!(text(response).await.starts_with("502 "));
+}
+
+#[tokio::test]
 async fn bodies_pass_both_ways() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();
