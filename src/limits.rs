@@ -46,6 +46,9 @@ pub struct Limits {
     pub target_size: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub streams: usize,
+    /// Bytes of large request heads (more than 8 KiB) under way at a time on one HTTP/2 connection, if it is more than one
+    /// head; a request that comes on top is refused and may be sent again (REFUSED_STREAM).
+    pub http2_heads: usize,
     /// HTTP/2 frames that bring no request forward, on top of what answers and time make up for; more end the
     /// connection: several times what a browser sends around all the requests that it may make at a time.
     pub http2_frames: usize,
@@ -92,7 +95,8 @@ impl Default for Limits {
             shutdown: Duration::from_secs(30),
             head_size: 64 * 1024,
             target_size: 16 * 1024,
-            streams: 128,
+            streams: 100,
+            http2_heads: 512 * 1024,
             http2_frames: 800,
             connections: 20_000,
             requests: 20_000,

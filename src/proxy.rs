@@ -11,6 +11,7 @@ mod announced;
 mod body;
 mod client;
 mod connection;
+mod delegate;
 mod error;
 mod exchange;
 mod filter;

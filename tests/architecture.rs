@@ -35,7 +35,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("rustls::", &["control/tls", "proxy/tls", "proxy/upstream/tls", "snapshot/certificates", "snapshot/connectors"]),
     ("rustls_native_certs::", &["control/tls"]),
     ("tokio_rustls::", &["proxy/tls", "proxy/upstream/tls", "proxy/upstream/socket"]),
-    ("h2::", &["proxy/upstream"]),
+    ("h2::", &["proxy/upstream", "proxy/http2"]),
     ("rcgen::", &["control/tls"]),
     ("rustix::", &["descriptors"]),
     ("kube::", &["control/kubernetes"]),

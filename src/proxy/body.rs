@@ -160,9 +160,14 @@ impl ResponseBody {
         Self(None)
     }
 
-    /// A body of our own.
-    pub(super) fn own(bytes: Bytes, exchange: Exchange) -> Self {
-        let source = Source::Own((!bytes.is_empty()).then_some(bytes));
+    /// A body of our own, unless the request is one whose answer has none.
+    pub(super) fn own(bytes: Bytes, mut exchange: Exchange) -> Self {
+        let is_none = bytes.is_empty() || exchange.leaves_body_out();
+        if is_none {
+            // Nobody asks for the first piece of nothing.
+            exchange.completed();
+        }
+        let source = Source::Own((!is_none).then_some(bytes));
         Self(Some(Download { source, broken: None, exchange }))
     }
 

@@ -152,6 +152,11 @@ impl Exchange {
         }
     }
 
+    /// Must a body be left out of the answer? Over HTTP/1 hyper does that, and says how long it would have been.
+    pub(super) fn leaves_body_out(&self) -> bool {
+        self.method == Method::HEAD && self.version > Version::HTTP_11
+    }
+
     /// The answer is ours: why there is no other.
     pub(super) fn failed(&mut self, error: &Error) {
         self.answered(error.status());

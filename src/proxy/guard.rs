@@ -20,7 +20,7 @@
 //! out of [`Guard::ready`] later, before anything that is read after it. Once [`Guard::refusal`] is there, nothing
 //! more passes.
 //!
-//! `proxy::guarded` puts it between a socket and hyper. A client's refused head becomes [`STAND_IN`] there, a refused body
+//! `proxy::guarded` puts it between a socket and hyper. A client's refused head becomes a [`stand_in`] there, a refused body
 //! an error of the read, and so does every refusal of what an endpoint sends.
 
 mod authority;
@@ -66,4 +66,10 @@ pub(super) const FIELDS: usize = 100;
 
 /// Stands in for a request that was refused, so that hyper asks for its answer after those of the requests before
 /// it. Whoever handles requests knows it by its number, [`Guard::heads`] + 1, and answers with the refusal.
-pub(super) const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n";
+pub(super) fn stand_in(refusal: Refusal) -> &'static [u8] {
+    if refusal.is_bodiless {
+        b"HEAD / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n"
+    } else {
+        b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n"
+    }
+}

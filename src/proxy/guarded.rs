@@ -8,29 +8,34 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::guard::{Guard, Place, Refusal, Requests, Responses, STAND_IN, Side};
+use super::delegate::delegate_write;
+use super::guard::{Guard, Place, Refusal, Requests, Responses, Side, stand_in};
 
 /// A socket, and the guard that it shares with whoever has to know what was refused.
 #[derive(Debug)]
 pub(super) struct Guarded<S, D> {
     stream: S,
     guard: Rc<RefCell<Guard<D>>>,
-    /// So much of [`STAND_IN`] has been handed on.
+    /// So much of the [`stand_in`] has been handed on.
     stood_in: usize,
 }
 
 /// What hyper is told when nothing more passes.
 pub(super) trait Verdict: Side {
     /// What is read in place of a refused head; `None`: the read fails.
-    const STAND_IN: Option<&'static [u8]>;
+    fn stand_in(refusal: Refusal) -> Option<&'static [u8]>;
 }
 
 impl Verdict for Requests {
-    const STAND_IN: Option<&'static [u8]> = Some(STAND_IN);
+    fn stand_in(refusal: Refusal) -> Option<&'static [u8]> {
+        Some(stand_in(refusal))
+    }
 }
 
 impl Verdict for Responses {
-    const STAND_IN: Option<&'static [u8]> = None;
+    fn stand_in(_: Refusal) -> Option<&'static [u8]> {
+        None
+    }
 }
 
 impl<S, D: Verdict> Guarded<S, D> {
@@ -48,7 +53,7 @@ impl<S, D: Verdict> Guarded<S, D> {
     /// never read. Nothing but an error ends a body that is refused, and nobody who speaks no HTTP would understand.
     fn refused(&mut self, refusal: Refusal, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let is_answered = refusal.place == Place::Head && refusal.rule.is_answered();
-        let Some(stand_in) = D::STAND_IN.filter(|_| is_answered) else {
+        let Some(stand_in) = D::stand_in(refusal).filter(|_| is_answered) else {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal.rule)));
         };
         let rest = &stand_in[self.stood_in..];
@@ -99,25 +104,7 @@ impl<S: AsyncRead + Unpin, D: Verdict> AsyncRead for Guarded<S, D> {
 }
 
 impl<S: AsyncWrite + Unpin, D: Verdict> AsyncWrite for Guarded<S, D> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
+    delegate_write!(stream);
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)

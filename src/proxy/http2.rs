@@ -9,8 +9,9 @@
 //! Interim responses are not sent, not even `100 Continue`: hyper has no way to. Clients that expect it go on after a
 //! moment (RFC 9110 §10.1.1).
 
+mod heads;
+
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,6 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::heads::{Heads, Share, TooMany};
 use super::body::ResponseBody;
 use super::client::Client;
 use super::forward;
@@ -40,7 +42,7 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
     let bounds = Bounds { frames: limits.http2_frames, head_size: limits.head_size, streams: limits.streams };
     let stream = Guarded::new(stream, bounds, Rc::clone(&worker));
     let mut state = State { follower: stream.follower(), watch, told: None };
-    let exec = Executor::default();
+    let exec = Executor::new(limits);
     let service = {
         let exec = exec.clone();
         service_fn(move |request| exec.handle(&client, request))
@@ -142,29 +144,54 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const SEND_BUFFER: usize = 16 * 1024;
 
 /// Runs what hyper spawns, on this thread and under the watch of its lane.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Executor {
-    /// The watch of the stream that is about to be spawned.
-    next: Rc<RefCell<Option<Rc<Watch>>>>,
+    /// What belongs to the stream that is about to be spawned.
+    next: Rc<RefCell<Option<Spawned>>>,
+    heads: Rc<Heads>,
+}
+
+/// What lasts as long as a stream does.
+#[derive(Debug)]
+struct Spawned {
+    watch: Rc<Watch>,
+    _head: Option<Share>,
 }
 
 impl Executor {
+    fn new(limits: &Limits) -> Self {
+        Self { next: Rc::default(), heads: Heads::new(limits.http2_heads) }
+    }
+
     fn handle(
         &self,
         client: &Rc<Client>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, TooMany>> + use<> {
         let worker = &client.worker;
         let watch = worker.watches.add(&worker.limits, worker.coarse());
-        *self.next.borrow_mut() = Some(Rc::clone(&watch));
-        forward::handle(Lane::new(Rc::clone(client), watch, None), request)
+        let head = self.heads.take(&request);
+        let (head, answer) = match head {
+            // Boxed: it is large, and gone when the body begins; hyper would keep room for it to the end of the stream.
+            Ok(head) => {
+                let lane = Lane::new(Rc::clone(client), Rc::clone(&watch), None);
+                (head, Ok(Box::pin(forward::handle(lane, request))))
+            }
+            Err(error) => {
+                worker.metrics.heads_refused.inc();
+                tracing::debug!(%error, "request refused");
+                (None, Err(error))
+            }
+        };
+        *self.next.borrow_mut() = Some(Spawned { watch, _head: head });
+        async move { answer?.await.map_err(|never| match never {}) }
     }
 }
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for Executor {
     fn execute(&self, future: F) {
         match self.next.borrow_mut().take() {
-            Some(watch) => drop(tokio::task::spawn_local(limited(future, watch))),
+            Some(stream) => drop(tokio::task::spawn_local(limited(future, stream))),
             // The sending half of a tunnel, which ends with its other half.
             None => drop(tokio::task::spawn_local(async move { drop(future.await) })),
         }
@@ -172,7 +199,8 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Executor {
 }
 
 /// Drops a stream whose time is over.
-async fn limited<F: Future>(future: F, watch: Rc<Watch>) {
+async fn limited<F: Future>(future: F, stream: Spawned) {
+    let watch = &stream.watch;
     let mut future = pin!(future);
     poll_fn(|cx| {
         watch.register(cx);

@@ -48,6 +48,8 @@ pub(super) struct WorkerMetrics {
     pub(super) accept_failures: Counter,
     /// Requests that were one too many.
     pub(super) requests_refused: Counter,
+    /// Requests that were refused because of what was under way of large heads on their connection.
+    pub(super) heads_refused: Counter,
     /// What clients have sent and nobody has seen, by the rule that it breaks.
     pub(super) refusals: Tally<Rule>,
     /// HTTP/2 connections that were ended for their frames, by what there was too much of.

@@ -36,6 +36,9 @@ const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncont
                       cache-control: no-store\r\ncontent-length: 88\r\nconnection: close\r\n\r\n\
                       503 Service Unavailable\nThis server has too many clients. Please try again in a moment.\n";
 
+/// What a request begins with whose answer has no body.
+const HEAD: &[u8] = b"HEAD ";
+
 /// How many are being told, by all workers.
 #[derive(Clone, Debug)]
 pub(super) struct Overload {
@@ -110,15 +113,28 @@ async fn tell(mut stream: TcpStream, rules: &Rules) -> io::Result<()> {
 /// Answers whatever is asked.
 async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let mut stream = Linger::new(stream);
-    let Ok(read) = timeout(PATIENCE, stream.read(&mut [0; 1024])).await else { return Ok(()) };
-    if read? == 0 {
-        return Ok(());
-    }
+    let Ok(asked) = timeout(PATIENCE, asked(&mut stream)).await else { return Ok(()) };
+    let Some(answer) = asked? else { return Ok(()) };
     let rest = async {
-        stream.write_all(ANSWER.as_bytes()).await?;
+        stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     };
     timeout(TAKEN, rest).await.unwrap_or(Ok(()))
+}
+
+/// Reads the begin of a request, up to where it shows whether its answer has a body. `None` if none comes.
+async fn asked(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<&'static str>> {
+    let mut begun = [0; 1024];
+    let mut length = 0;
+    while HEAD.starts_with(&begun[..length]) && length < HEAD.len() {
+        match stream.read(&mut begun[length..]).await? {
+            0 if length == 0 => return Ok(None),
+            0 => break,
+            read => length += read,
+        }
+    }
+    let end = ANSWER.find("\r\n\r\n").map_or(ANSWER.len(), |end| end + 4);
+    Ok(Some(if begun[..length].starts_with(HEAD) { &ANSWER[..end] } else { ANSWER }))
 }
 
 #[cfg(test)]

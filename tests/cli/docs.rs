@@ -78,6 +78,7 @@ fn limits() -> String {
         head_size: scalar::show_size,
         target_size: scalar::show_size,
         streams: |number: usize| number.to_string(),
+        http2_heads: scalar::show_size,
         http2_frames: |number: usize| number.to_string(),
         connections: |number: usize| number.to_string(),
         requests: |number: usize| number.to_string(),

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::support::frames::{self, END_HEADERS, END_STREAM, frame};
 use crate::support::{Behaviour, PATIENCE, Proxy, eventually, origin, proxy};
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -98,6 +99,19 @@ async fn requests_of_one_connection_do_not_wait_for_each_other() {
     for one in all {
         timeout(PATIENCE, one).await.expect("an answer in time").unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_head_that_fails_gets_no_body() {
+    let a = origin("a").behave(Behaviour::Close).run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = connect(&proxy).await;
+    let response = client.send(get("/").method(Method::HEAD).body(empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 502);
+    assert!(hyper::body::Body::is_end_stream(response.body()), "nothing follows its head");
+    let response = client.get("/").await;
+    assert_eq!(response.status(), 502);
+    assert!(text(response).await.starts_with("502 "));
 }
 
 #[tokio::test]
@@ -304,4 +318,41 @@ async fn while_it_leaves_clients_are_told_to_go_elsewhere_and_whoever_comes_is_s
     assert_eq!((response.status(), response.headers().get("connection")), (StatusCode::OK, None));
     text(response).await;
     timeout(PATIENCE, late.ended).await.expect("it is told so, too").unwrap().expect("in order");
+}
+
+/// A request with a head of this size, in as many frames as it needs.
+fn large(stream: u32, size: usize) -> Vec<frames::Frame> {
+    let value = "v".repeat(size);
+    let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", "/"), ("x", &value)];
+    let block = frames::block(&fields);
+    let mut pieces = block.chunks(16 * 1024).peekable();
+    let mut head = vec![frame(frames::HEADERS, END_STREAM, stream, pieces.next().unwrap())];
+    head.extend(pieces.map(|piece| frame(frames::CONTINUATION, 0, stream, piece)));
+    head.last_mut().unwrap().flags |= END_HEADERS;
+    head
+}
+
+#[tokio::test]
+async fn large_heads_beyond_the_budget_are_refused_and_the_others_go_on() {
+    const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+    let a = origin("a").behave(Behaviour::Hang).run().await;
+    let proxy = proxy().endpoint(&a).limits("http2_heads: 64KiB").run();
+    let mut client = frames::Connection::open(proxy.address).await;
+    client.send(&large(1, 40_000)).await;
+    eventually("the first is there", || a.heads().len() == 1).await;
+    client.send(&large(3, 40_000)).await;
+    let reset = loop {
+        let next = client.next().await.expect("the connection goes on");
+        if next.kind == frames::RST_STREAM {
+            break next;
+        }
+    };
+    assert_eq!((reset.stream, &reset.payload[..]), (3, &REFUSED_STREAM[..]), "it may be sent again");
+    let ordinary: Vec<_> = (0..20).flat_map(|number| large(5 + 2 * number, 7_000)).collect();
+    client.send(&ordinary).await;
+    eventually("ordinary heads pass", || a.heads().len() == 21).await;
+    client.send(&[frame(frames::RST_STREAM, 0, 1, [0, 0, 0, 8])]).await;
+    eventually("the first is given up", || a.open() == 20).await;
+    client.send(&large(101, 40_000)).await;
+    eventually("there is room again", || a.heads().len() == 22).await;
 }

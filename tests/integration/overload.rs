@@ -33,6 +33,22 @@ async fn more_clients_than_allowed_are_told_so_and_those_inside_go_on() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_one_too_many_gets_no_body() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).limits("connections: 1").run();
+    let mut inside = proxy.client().await;
+    inside.get("/").await.expect(200);
+    let mut outside = proxy.client().await;
+    outside.stream.set_nodelay(true).unwrap();
+    for byte in b"HEAD / HTTP/1.1\r\n".chunks(1) {
+        outside.send(byte).await;
+    }
+    let answer = outside.read_raw(1 << 16).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn whoever_speaks_tls_is_told_so_too() {
     let authority = Authority::new();
     authority.issue("cert", &["a.example"]);

@@ -155,6 +155,22 @@ async fn refused(proxy: &Proxy, a: &Origin, row: &(&str, u16, bool, Vec<u8>), us
 }
 
 #[tokio::test]
+async fn a_head_that_is_refused_gets_no_body() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    for refused in ["HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "\r\nHEAD /a#b HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        for pieces in [Pieces::One, Pieces::Bytes] {
+            let mut client = proxy.client().await;
+            send(&mut client, refused.as_bytes(), pieces).await;
+            let answer = client.read_raw(1 << 16).await;
+            let answer = String::from_utf8_lossy(&answer);
+            let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+            assert!(head.starts_with("HTTP/1.1 400 ") && body.is_empty(), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn requests_that_can_be_read_in_two_ways_are_refused_and_closed() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();

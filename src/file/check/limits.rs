@@ -43,6 +43,8 @@ fn sizes(typed: &schema::Limits, limits: &mut Limits, problems: &mut Problems) {
     let mut sizes = Setter { problems: &mut *problems, bounds: 1024..=1024 * 1024 };
     sizes.size(&typed.head_size, &mut limits.head_size);
     sizes.size(&typed.target_size, &mut limits.target_size);
+    sizes.bounds = 1024..=64 * 1024 * 1024;
+    sizes.size(&typed.http2_heads, &mut limits.http2_heads);
     if limits.target_size > limits.head_size {
         let message =
             format!("the target is part of the head, which is {} at most", scalar::show_size(limits.head_size));

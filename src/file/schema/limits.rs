@@ -65,6 +65,10 @@ pub struct Limits {
     /// Requests at a time on one HTTP/2 connection.
     #[schemars(with = "Option<Count>")]
     pub streams: Option<At<String>>,
+    /// Bytes of large request heads (more than 8 KiB) under way at a time on one HTTP/2 connection, if it is more than one
+    /// head; a request that comes on top is refused and may be sent again.
+    #[schemars(with = "Option<Size>")]
+    pub http2_heads: Option<At<String>>,
     /// HTTP/2 frames that bring no request forward, on top of what answers and time make up for; more end the connection.
     #[schemars(with = "Option<Count>")]
     pub http2_frames: Option<At<String>>,

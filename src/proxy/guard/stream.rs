@@ -28,6 +28,9 @@ enum State {
 /// and who then goes on wrongly is told so in HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
+/// What the head of a request begins with whose answer has no body.
+const HEAD: &[u8] = b"HEAD ";
+
 /// Why nothing passes any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Refusal {
@@ -35,6 +38,8 @@ pub(in crate::proxy) struct Refusal {
     pub(in crate::proxy) rule: Rule,
     /// Where.
     pub(in crate::proxy) place: Place,
+    /// Is it the head of a `HEAD`, whose answer has no body?
+    pub(in crate::proxy) is_bodiless: bool,
 }
 
 /// Where in a message a rule was broken.
@@ -180,8 +185,11 @@ impl<S: Side> Guard<S> {
                 Ok(0) => break,
                 Ok(passed) => at += passed,
                 Err(rule) => {
-                    let place = if matches!(self.state, State::Head) { Place::Head } else { Place::Body };
-                    self.refusal = Some(Refusal { rule, place });
+                    let is_head = matches!(self.state, State::Head);
+                    let place = if is_head { Place::Head } else { Place::Body };
+                    let start = &bytes[at..];
+                    let is_bodiless = is_head && start[S::lead(start)..].starts_with(HEAD);
+                    self.refusal = Some(Refusal { rule, place, is_bodiless });
                     self.state = State::Refused;
                 }
             }
@@ -293,7 +301,7 @@ impl Guard<Responses> {
         if self.is_answered() {
             self.side.ask(asked);
         } else if self.refusal.is_none() {
-            self.refusal = Some(Refusal { rule: Rule::Unasked, place: Place::Body });
+            self.refusal = Some(Refusal { rule: Rule::Unasked, place: Place::Body, is_bodiless: false });
             self.state = State::Refused;
         }
     }

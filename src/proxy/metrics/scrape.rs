@@ -23,6 +23,9 @@ const COUNTERS: &[Field] = &[
     ("moorline_client_requests_refused", "Requests answered with 503 because too many were under way", |w| {
         &w.requests_refused
     }),
+    ("moorline_client_heads_refused", "HTTP/2 requests refused because of the large heads on their connection", |w| {
+        &w.heads_refused
+    }),
     ("moorline_proxy_protocol_untrusted", "Connections closed because no PROXY header is taken from them", |w| {
         &w.announcements_untrusted
     }),

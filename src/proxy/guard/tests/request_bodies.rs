@@ -20,7 +20,7 @@ fn a_body_with_a_length_is_not_looked_at() {
     for pieces in splittings(bytes.as_bytes()) {
         let mut guard = RequestGuard::new(BOUNDS);
         assert_eq!(feed(&mut guard, pieces), head.as_bytes());
-        assert_eq!(guard.refusal(), Some(Refusal { rule: Rule::Method, place: Place::Head }));
+        assert_eq!(guard.refusal(), Some(Refusal { rule: Rule::Method, place: Place::Head, is_bodiless: false }));
     }
 }
 

@@ -177,7 +177,7 @@ fn nobody_answers_who_was_not_asked() {
     let mut guard = ResponseGuard::new(BOUNDS);
     assert!(guard.is_answered());
     assert_eq!(feed(&mut guard, [&b"HTTP/1.1 200 OK\r\n\r\n"[..]]), b"");
-    assert_eq!(guard.refusal(), Some(Refusal { rule: Rule::Unasked, place: Place::Head }));
+    assert_eq!(guard.refusal(), Some(Refusal { rule: Rule::Unasked, place: Place::Head, is_bodiless: false }));
     guard.ask(GET);
     assert_eq!(feed(&mut guard, [&b"HTTP/1.1 200 OK\r\n\r\n"[..]]), b"");
 }
