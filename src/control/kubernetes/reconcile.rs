@@ -3,7 +3,7 @@
 //!
 //! ## How long a change waits
 //! Changes come in bursts: a roll-out is a dozen within a millisecond. After the first, the next is waited for as long as
-//! they come closely one after the other, and never longer than [`BUSY`].
+//! they come closely one after the other, and never longer than five milliseconds.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
