@@ -122,7 +122,7 @@ impl Reconciler {
                 let is_read = wanted.iter().all(|name| self.secrets.contains_key(name));
                 if !is_read && Instant::now() < until {
                     // Nobody is to see the default certificate only because a Secret is still under way.
-                    self.index.mark_all();
+                    self.translator.discard(&mut self.index);
                     continue;
                 }
                 patience = None;

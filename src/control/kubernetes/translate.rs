@@ -92,6 +92,12 @@ impl Translator {
         self.ingresses.keys()
     }
 
+    /// What was made last is not used: it is made again, and said again.
+    pub fn discard(&mut self, index: &mut Index) {
+        self.said.clear();
+        index.mark_all();
+    }
+
     /// How many of them are not served as they say.
     #[must_use]
     pub fn broken(&self) -> usize {

@@ -296,6 +296,19 @@ fn hosts_with_certificates_are_asked_for_over_https_where_ingress_nginx_would() 
 }
 
 #[test]
+fn what_was_said_of_a_translation_that_is_not_used_is_said_again() {
+    let mut cluster = cluster();
+    cluster.apply(ingress("none", "none.example", json!({}))).go();
+    assert_eq!(cluster.last.as_ref().unwrap().verdicts.len(), 1);
+    cluster.index.mark_all();
+    cluster.go();
+    assert_eq!(cluster.last.as_ref().unwrap().verdicts.len(), 0, "once is enough");
+    cluster.translator.discard(&mut cluster.index);
+    cluster.go();
+    assert_eq!(cluster.last.as_ref().unwrap().verdicts.len(), 1);
+}
+
+#[test]
 fn a_hostile_object_hurts_nobody_but_itself() {
     let mut cluster = cluster();
     cluster.with_web(1);
