@@ -91,8 +91,7 @@ fn rest(connection: &mut Reader, plan: &Plan<'_>, bytes: &[u8], piece: usize) {
     if plan.refusal.is_none() {
         end(connection);
     }
-    // Whoever sends a head that is none is not believed that it is HEAD.
-    let kind = if let Some((_, true)) = plan.refusal { Kind::Response } else { kind(bytes) };
+    let kind = kind(bytes);
     let is_silent = matches!(plan.refusal, None | Some(("not-http", _)));
     match final_answer(connection, kind) {
         None => assert!(is_silent || plan.refusal.is_some_and(|refusal| !refusal.1), "no answer to {:?}", plan.refusal),
