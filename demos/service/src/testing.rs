@@ -1,9 +1,11 @@
-//! What the tests of the demos have in common: a client in plain bytes, and the real binary as a process.
+//! What tests have in common: a client in plain bytes, the real binary as a process, the commands of a README, and kubectl.
 //!
 //! Everything in here fails the test rather than return an error.
 
 mod connection;
+mod kubectl;
 mod process;
+mod processes;
 mod walk;
 
 use std::{future::Future, time::Duration};
@@ -13,7 +15,9 @@ use tokio::time::timeout;
 
 pub use self::{
     connection::Connection,
+    kubectl::{Kubectl, render},
     process::{Process, Signal},
+    processes::Processes,
     walk::walk,
 };
 

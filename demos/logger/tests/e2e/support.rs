@@ -1,6 +1,5 @@
 mod archive;
 mod image;
-mod kubectl;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -8,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use moorline_service::testing::{Answer, Connection, soon, walk};
+use moorline_service::testing::{Answer, Connection, Kubectl, render, soon, walk};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
-
-use self::kubectl::Kubectl;
 
 /// The logger in a namespace of its own; gone with its volumes when it is dropped.
 pub(crate) struct Loggers {
@@ -153,7 +150,7 @@ pub(crate) fn readme() -> usize {
 
 /// What a kustomization for clusters without load balancers makes of the manifests.
 pub(crate) fn node_port_overlay() -> String {
-    kubectl::render(&deploy().join("overlays/logger-nodeport"))
+    render(&deploy().join("overlays/logger-nodeport"))
 }
 
 fn deploy() -> PathBuf {

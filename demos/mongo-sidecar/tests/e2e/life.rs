@@ -37,7 +37,7 @@ async fn forms(namespace: &Namespace, figures: &mut Figures) -> Value {
 
 async fn costs_little(namespace: &Namespace, figures: &mut Figures) {
     let primary = namespace.primary().await.expect("a primary");
-    let (kibibytes, cores) = Processes::of(&primary).sidecar().await;
+    let (kibibytes, cores) = Processes::of(&primary.uid).usage(SIDECAR).await;
     figures.note("sidecar_of_primary_resident_kib", kibibytes);
     figures.note("sidecar_of_primary_cores", cores);
     assert!(kibibytes <= 20 << 10, "{kibibytes} KiB");
@@ -46,7 +46,7 @@ async fn costs_little(namespace: &Namespace, figures: &mut Figures) {
 async fn survives_a_kill(namespace: &Namespace, figures: &mut Figures) {
     namespace.start_writing("kill", 40).await;
     let old = namespace.primary().await.expect("a primary");
-    Processes::of(&old).kill_mongod();
+    Processes::of(&old.uid).kill("mongod");
     let killed = Instant::now();
     until("another pod is labelled", async || namespace.primary().await.is_some_and(|new| new.name != old.name)).await;
     figures.note("kill_to_label_seconds", seconds(killed.elapsed()));
@@ -64,7 +64,7 @@ async fn scales(namespace: &Namespace, figures: &mut Figures) {
     // Until one of those that will have to go is primary.
     while ordinal(&namespace.primary().await.expect("a primary")) < 3 {
         let primary = namespace.primary().await.expect("a primary");
-        Processes::of(&primary).kill_mongod();
+        Processes::of(&primary.uid).kill("mongod");
         until("another pod is labelled", async || {
             namespace.primary().await.is_some_and(|new| new.name != primary.name)
         })
@@ -176,4 +176,6 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
 }
 
+/// The process, cut at fifteen characters as the kernel has it.
+const SIDECAR: &str = "moorline-mongo-";
 const CUT: Duration = Duration::from_secs(30);

@@ -1,5 +1,4 @@
 mod figures;
-mod processes;
 
 use std::{path::PathBuf, process::Stdio, sync::OnceLock, time::Duration};
 
@@ -12,7 +11,7 @@ use tokio::{
 };
 
 pub(crate) use figures::Figures;
-pub(crate) use processes::Processes;
+pub(crate) use moorline_service::testing::Processes;
 
 /// A namespace of its own, gone when the test begins again.
 pub(crate) struct Namespace {

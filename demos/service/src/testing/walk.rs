@@ -20,7 +20,8 @@ fn step(line: &str, folder: &Path, replaced: &[(&str, &str)]) {
     let command = replaced.iter().fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
     // curl's progress is not what the README is about.
     let command = command.replacen("curl ", "curl -sS ", 1);
-    let output = Command::new("sh").arg("-c").arg(&command).current_dir(folder).output().expect("a shell");
+    let output =
+        Command::new("timeout").args(["300", "sh", "-c"]).arg(&command).current_dir(folder).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`{command}` ended with {}:\n{said}", output.status);
     let mut rest = said.as_str();

@@ -1,19 +1,24 @@
+//! The processes of a pod, where the nodes of a cluster run on this machine.
+
 use std::{fs, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
-use super::Pod;
-
 /// The processes of a pod, found by its UID in their control groups.
-pub(crate) struct Processes {
+#[derive(Debug)]
+pub struct Processes {
     pids: Vec<(i32, String)>,
 }
 
 impl Processes {
-    pub(crate) fn of(pod: &Pod) -> Self {
+    /// Those that run now.
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    pub fn of(uid: &str) -> Self {
         // With dashes or, by the other driver of control groups, with underscores.
-        let names = [pod.uid.clone(), pod.uid.replace('-', "_")];
+        let names = [uid.to_owned(), uid.replace('-', "_")];
         let entries =
             fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let pids = entries.filter_map(|name| name.parse::<i32>().ok());
@@ -25,25 +30,31 @@ impl Processes {
         Self { pids: named.map(|(pid, name)| (pid, name.trim().to_owned())).collect() }
     }
 
-    fn named(&self, name: &str) -> i32 {
-        let found = self.pids.iter().find(|(_, other)| other == name);
-        found.unwrap_or_else(|| panic!("no {name} among the processes of this machine: {:?}", self.pids)).0
-    }
-
-    /// `kill -9` of mongod.
-    pub(crate) fn kill_mongod(&self) {
-        let pid = Pid::from_raw(self.named("mongod")).expect("a pid");
+    /// `kill -9`.
+    ///
+    /// # Panics
+    /// If there is no process of that name.
+    pub fn kill(&self, name: &str) {
+        let pid = Pid::from_raw(self.named(name)).expect("a pid");
         kill_process(pid, Signal::KILL).expect("it may be killed");
     }
 
-    /// What the sidecar has in memory (in KiB), and how much of a core it uses.
-    pub(crate) async fn sidecar(&self) -> (u64, f64) {
-        let pid = self.named("program");
+    /// What one has in memory (in KiB), and how much of a core it uses.
+    ///
+    /// # Panics
+    /// If there is no process of that name, or it ends meanwhile.
+    pub async fn usage(&self, name: &str) -> (u64, f64) {
+        let pid = self.named(name);
         let before = ticks(pid);
         sleep(MEASURED).await;
         // A tick is a hundredth of a second.
         let busy = (ticks(pid) - before) as f64 / 100.0;
         (resident(pid), busy / MEASURED.as_secs_f64())
+    }
+
+    fn named(&self, name: &str) -> i32 {
+        let found = self.pids.iter().find(|(_, other)| other == name);
+        found.unwrap_or_else(|| panic!("no {name} among the processes of this machine: {:?}", self.pids)).0
     }
 }
 
@@ -60,5 +71,5 @@ fn resident(pid: i32) -> u64 {
     line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
 }
 
-/// Long enough for a few cycles.
+/// Long enough for a few cycles of whoever has some.
 const MEASURED: Duration = Duration::from_secs(30);

@@ -1,0 +1,67 @@
+mod client;
+mod environment;
+mod images;
+mod moorline;
+mod site;
+mod users;
+mod watch;
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use moorline_service::testing::walk;
+use tokio::time::{Instant, sleep};
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use environment::{api_stopped, node_cut};
+pub(crate) use moorline::Moorline;
+pub(crate) use site::Site;
+pub(crate) use users::{Diary, Users, all_served, moves};
+pub(crate) use watch::Watch;
+
+/// Until there is something; nobody waits for the time to pass.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Runs the commands of a block of `deploy/demo/README.md` as they stand there. `kubectl` is whatever follows.
+pub(crate) fn page(block: &str, kubectl: &str) -> usize {
+    walk(include_str!("../../deploy/demo/README.md"), block, &page_folder(), &[("kubectl ", kubectl)])
+}
+
+/// The commands leave files behind, which are not for the repository. `deploy` is there, too.
+fn page_folder() -> PathBuf {
+    let folder = scratch("page");
+    let deploy = folder.join("deploy");
+    if !deploy.exists() {
+        std::os::unix::fs::symlink(root().join("deploy"), deploy).expect("a link");
+    }
+    folder
+}
+
+/// A folder for files of the tests.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `path` as seen from `folder`: a kustomization takes no absolute ones.
+fn relative(path: &Path, folder: &Path) -> PathBuf {
+    let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(shared)).collect()
+}
+
+const PATIENCE: Duration = Duration::from_secs(180);

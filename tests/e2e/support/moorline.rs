@@ -1,0 +1,132 @@
+//! Moorline in the cluster: as `deploy/base` has it, by the page's own commands. Once per run.
+
+use std::net::{IpAddr, SocketAddr};
+
+use moorline_service::testing::Kubectl;
+use serde_json::{Value, json};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{images, page, root};
+
+/// Moorline, as long as nobody does anything to it, or to the cluster.
+pub(crate) struct Moorline {
+    installed: &'static Installed,
+    _turn: Turn,
+}
+
+/// Held, not looked at.
+#[expect(dead_code, reason = "they are held")]
+enum Turn {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+struct Installed {
+    kubectl: Kubectl,
+    /// As it is shipped: only nodes that run Moorline take part, and the client's address is kept.
+    shipped: IpAddr,
+    /// Another Service with the same pods: connections stay where they are, whichever replicas come and go. What the
+    /// one above does then is the load balancer's matter.
+    steady: IpAddr,
+}
+
+impl Moorline {
+    /// Beside other tests.
+    pub(crate) async fn shared() -> Self {
+        let turn = Turn::Shared(TURN.read().await);
+        Self { installed: INSTALLED.get_or_init(install).await, _turn: turn }
+    }
+
+    /// For a test that no other one would survive.
+    pub(crate) async fn alone() -> Self {
+        let turn = Turn::Alone(TURN.write().await);
+        Self { installed: INSTALLED.get_or_init(install).await, _turn: turn }
+    }
+
+    pub(crate) fn kubectl(&self) -> &Kubectl {
+        &self.installed.kubectl
+    }
+
+    /// Where users come in.
+    pub(crate) fn http(&self) -> SocketAddr {
+        (self.installed.steady, 80).into()
+    }
+
+    pub(crate) fn https(&self) -> SocketAddr {
+        (self.installed.steady, 443).into()
+    }
+
+    /// The address that is published.
+    pub(crate) fn shipped(&self) -> SocketAddr {
+        (self.installed.shipped, 80).into()
+    }
+
+    /// Where a node's own replica, and no other, takes connections.
+    pub(crate) fn node_port(&self, node: &str) -> SocketAddr {
+        let service = self.kubectl().get(&["service", "moorline"]);
+        let port = service["spec"]["ports"][0]["nodePort"].as_u64().and_then(|port| port.try_into().ok());
+        let node = self.kubectl().get(&["node", node]);
+        let addresses = node["status"]["addresses"].as_array().expect("addresses");
+        let internal = addresses.iter().find(|address| address["type"] == "InternalIP").expect("an address");
+        let ip: IpAddr = internal["address"].as_str().and_then(|ip| ip.parse().ok()).expect("an address");
+        (ip, port.expect("a port")).into()
+    }
+
+    /// Its pods, those that end not among them.
+    pub(crate) fn pods(&self) -> Vec<Value> {
+        let pods = self.kubectl().get(&["pods", "-l", "app.kubernetes.io/name=moorline"]);
+        let pods = pods["items"].as_array().expect("a list").iter();
+        pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).cloned().collect()
+    }
+
+    /// Waits until all replicas are ready.
+    pub(crate) fn ready(&self) {
+        self.kubectl().run(&["rollout", "status", "deployment/moorline", "--timeout=180s"]);
+    }
+}
+
+async fn install() -> Installed {
+    images::load();
+    let base = root().join("deploy/base");
+    // What an earlier run may have left.
+    let everywhere = Kubectl::within("default");
+    everywhere.run(&[
+        "delete",
+        "-k",
+        base.to_str().expect("text"),
+        "--ignore-not-found",
+        "--timeout=180s",
+        "--wait=true",
+    ]);
+    page("moorline", "kubectl ");
+    let kubectl = Kubectl::within("moorline");
+    kubectl.run(&["set", "env", "deployment/moorline", "MOORLINE_LEGACY_COOKIES_UNTIL=2100-01-01"]);
+    kubectl.run(&["rollout", "status", "deployment/moorline", "--timeout=180s"]);
+    let mut steady = kubectl.get(&["service", "moorline"]);
+    let selector = steady["spec"]["selector"].take();
+    kubectl.apply(&json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": "steady" },
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": selector,
+            "ports": [
+                { "name": "http", "port": 80, "targetPort": "http" },
+                { "name": "https", "port": 443, "targetPort": "https" },
+            ],
+        },
+    }));
+    let (shipped, steady) = (address(&kubectl, "moorline"), address(&kubectl, "steady"));
+    Installed { kubectl, shipped, steady }
+}
+
+fn address(kubectl: &Kubectl, service: &str) -> IpAddr {
+    let given = "--for=jsonpath={.status.loadBalancer.ingress}";
+    kubectl.run(&["wait", &format!("service/{service}"), given, "--timeout=60s"]);
+    let ip = kubectl.get(&["service", service])["status"]["loadBalancer"]["ingress"][0]["ip"].clone();
+    ip.as_str().and_then(|ip| ip.parse().ok()).expect("an address")
+}
+
+static TURN: RwLock<()> = RwLock::const_new(());
+static INSTALLED: OnceCell<Installed> = OnceCell::const_new();
