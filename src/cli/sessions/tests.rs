@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -79,7 +80,10 @@ async fn what_is_no_admin_api_is_reported() {
 
 #[tokio::test]
 async fn an_admin_api_that_is_not_there_is_said_with_the_next_step() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It has the port, so that nobody else gets it, and takes no connections.
+    let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let closed = held.local_addr().unwrap().as_socket().unwrap();
     let error = run(&args(format!("http://{closed}"), Output::Text), &mut Vec::new()).await.unwrap_err();
     assert!(error.to_string().contains(&format!("at http://{closed}")), "{error}");
     assert!(error.to_string().contains("MOORLINE_ADMIN"), "{error}");

@@ -157,7 +157,9 @@ impl Reconciler {
             Change::Delete(kind, name) => self.index.delete(kind, &name),
             Change::Reset(kind, namespace, objects) => {
                 self.index.reset(kind, namespace.as_deref(), objects);
-                awaited.remove(&(kind, namespace));
+                if awaited.remove(&(kind, namespace)) && awaited.is_empty() {
+                    tracing::info!("all lists are in");
+                }
             }
         }
     }

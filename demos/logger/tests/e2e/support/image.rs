@@ -34,27 +34,19 @@ pub(super) fn load() {
     });
 }
 
-/// Builds static programs. Returns where they are.
+/// Builds static programs, by the profile that `$MOORLINE_IMAGE_PROFILE` names, or `dev`. Returns where they are.
 fn build() -> PathBuf {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "moorline-logger",
-        "--bin",
-        "moorline-logger",
-        "--example",
-        "ask",
-    ]);
+    let profile = std::env::var("MOORLINE_IMAGE_PROFILE").unwrap_or_else(|_| "dev".to_owned());
+    cargo.args(["build", "--locked", "--profile", &profile, "--package", "moorline-logger"]);
+    cargo.args(["--bin", "moorline-logger", "--example", "ask"]);
     cargo.args(["--target", &target]).arg("--target-dir").arg(folder);
     // A target of its own, so that build scripts and procedural macros stay as they are.
     cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
     assert!(cargo.status().expect("cargo").success(), "the static programs do not build");
-    folder.join(target).join("release")
+    folder.join(target).join(if profile == "dev" { "debug" } else { &profile })
 }
 
 fn load_archive(path: &Path) {
