@@ -136,7 +136,8 @@ impl Translator {
         if dirty.all || rekeyed {
             dirty.ingresses.extend(index.ingresses.keys().chain(self.ingresses.keys()).cloned());
         }
-        if dirty.ingresses.is_empty() && !rebuilt {
+        // The first time there are keys there is something new in any case: a cluster without Ingresses is served as well.
+        if dirty.ingresses.is_empty() && !rebuilt && !rekeyed && !dirty.all {
             return None;
         }
         for name in dirty.ingresses {

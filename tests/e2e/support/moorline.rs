@@ -87,19 +87,11 @@ impl Moorline {
 
 async fn install() -> Installed {
     images::load();
-    let base = root().join("deploy/base");
-    // What an earlier run may have left.
-    let everywhere = Kubectl::within("default");
-    everywhere.run(&[
-        "delete",
-        "-k",
-        base.to_str().expect("text"),
-        "--ignore-not-found",
-        "--timeout=180s",
-        "--wait=true",
-    ]);
-    page("moorline", "kubectl ");
     let kubectl = Kubectl::within("moorline");
+    // What an earlier run may have left.
+    let base = root().join("deploy/base");
+    kubectl.run(&["delete", "-k", base.to_str().expect("text"), "--ignore-not-found", "--timeout=180s"]);
+    page("moorline", "kubectl ");
     kubectl.run(&["set", "env", "deployment/moorline", "MOORLINE_LEGACY_COOKIES_UNTIL=2100-01-01"]);
     kubectl.run(&["rollout", "status", "deployment/moorline", "--timeout=180s"]);
     let mut steady = kubectl.get(&["service", "moorline"]);

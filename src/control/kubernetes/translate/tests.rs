@@ -26,6 +26,14 @@ fn pods_of_a_statefulset_are_endpoints_under_their_names() {
     assert_eq!(cluster.said("shop", "web"), [""; 0]);
 }
 
+/// Otherwise the first Moorline of a cluster would never be ready.
+#[test]
+fn a_cluster_without_ingresses_is_served_as_well() {
+    let mut cluster = cluster();
+    cluster.go();
+    assert!(cluster.last.is_some());
+}
+
 #[track_caller]
 fn condition(replicas: u32, pod_name: &str, conditions: Value, expected: &[&str]) {
     let mut cluster = cluster();
