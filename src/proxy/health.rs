@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::upstream::{DialError, Unfit, Upstream, probe};
 use super::worker::Worker;
+use crate::routing::Millis;
 
 /// The pause before the first probe; it doubles with each, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(50);
@@ -17,10 +18,20 @@ const REPEAT: Duration = Duration::from_secs(10);
 
 /// No connection to this endpoint could be made.
 pub(super) fn unreachable(worker: &Rc<Worker>, upstream: &Rc<Upstream>, error: &DialError) {
-    if upstream.shared.mark_unreachable(worker.clock.millis()) {
+    mark(worker, upstream, worker.clock.millis(), error);
+}
+
+fn mark(worker: &Rc<Worker>, upstream: &Rc<Upstream>, since: Millis, error: &DialError) {
+    if upstream.shared.mark_unreachable(since) {
         tracing::warn!(endpoint = %upstream.id, %error, "endpoint cannot be connected to");
         tokio::task::spawn_local(watch(Rc::clone(worker), Rc::clone(upstream)));
     }
+}
+
+/// Nobody has acknowledged what was sent there for so long; it has been away since then.
+pub(super) fn silent(worker: &Rc<Worker>, upstream: &Rc<Upstream>, time: Duration) {
+    let since = Millis(worker.clock.millis().0.saturating_sub(time.as_millis().try_into().unwrap_or(u64::MAX)));
+    mark(worker, upstream, since, &DialError::Silent(time));
 }
 
 /// This endpoint is there, and cannot be spoken to as it should. It is not marked for that: nothing would find out when

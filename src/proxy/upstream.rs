@@ -105,9 +105,9 @@ struct Bounds {
 pub(super) struct InFlight(Rc<Upstream>);
 
 impl Shared {
-    /// Notes that no connection could be made. Returns whether that is news.
-    pub(super) fn mark_unreachable(&self, now: Millis) -> bool {
-        self.unreachable.compare_exchange(0, now.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    /// Notes that it cannot be reached since then. Returns whether that is news.
+    pub(super) fn mark_unreachable(&self, since: Millis) -> bool {
+        self.unreachable.compare_exchange(0, since.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Notes that it can be reached again, and wakes who waits for that.

@@ -72,7 +72,7 @@ async fn parallel_requests_of_a_lost_session_go_to_the_same_pod() {
     }
     let mut homes = requests.join_all().await;
     homes.dedup();
-    assert_eq!(homes.len(), 1, "{homes:?}");
+    assert!(homes.len() == 1 && homes[0] != "posts-3", "{homes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn a_pod_whose_process_is_killed_costs_its_users_nothing_but_time() {
     let watch = Watch::start(&site.kubectl, POSTS);
     let users = site.users(&moorline, 20).await;
     Processes::of(&site.uid("posts-2")).kill("moorline-posts");
-    until("it has been away and is back", async || (watch.came_back("posts-2") > 1).then_some(())).await;
+    until("it has been away and is back", async || (watch.came_back("posts-2") > 0).then_some(())).await;
     let diaries = users.go_home().await;
     all_served(&diaries);
     assert_eq!(moves(&diaries), 0);

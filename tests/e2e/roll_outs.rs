@@ -6,7 +6,6 @@ async fn rolled_out(moorline: &Moorline, site: &Site) -> (Vec<crate::support::Di
     let users = site.users(moorline, 50).await;
     site.kubectl.run(&["rollout", "restart", "statefulset/posts"]);
     site.ready();
-    site.serves(moorline, 3).await;
     (users.go_home().await, watch)
 }
 

@@ -1,6 +1,8 @@
 //! A request's way to its endpoint: the connection that it gets, and what is done when it gets none or gets nowhere on it.
 
+use std::error::Error as _;
 use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -127,6 +129,11 @@ impl Journey {
             }
             SendError::NoAuthority => return Err(Error::BadRequest("The Host header is no host name.")),
             SendError::Sent { error, answered } => {
+                if is_silence(&error) {
+                    // A dial would only find out the same once more, and take its time for it.
+                    health::silent(worker, upstream, worker.limits.upstream_user_timeout);
+                    self.give_up(&upstream.id);
+                }
                 let Some(replay) = replay.filter(|_| !answered) else { return Err(Error::Upstream(error)) };
                 worker.metrics.retries.inc();
                 self.request = Some(replay);
@@ -144,4 +151,10 @@ impl Journey {
         self.lane.watch.enter(Phase::Routing, Millis(u64::MAX));
         Ok(())
     }
+}
+
+/// The system has given a connection up, since nobody acknowledged anything (TCP user time-out).
+fn is_silence(error: &hyper::Error) -> bool {
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }

@@ -30,6 +30,9 @@ pub(crate) enum DialError {
     /// Nobody answered in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// A connection that worked has swallowed what was sent on it.
+    #[error("nothing was acknowledged for {0:?}")]
+    Silent(Duration),
     /// The endpoint has gone meanwhile.
     #[error("the endpoint has left")]
     Gone,

@@ -47,7 +47,7 @@ impl Site {
         self.kubectl.run(&["rollout", "status", "statefulset/posts", "--timeout=180s"]);
     }
 
-    /// Waits until so many of its pods get new users.
+    /// Waits until so many of its pods get new users: not all do where one has many and the others few.
     pub(crate) async fn serves(&self, moorline: &Moorline, pods: usize) {
         until(&format!("{pods} pods of {} serve", self.host), async || {
             let mut seen = std::collections::BTreeSet::new();
@@ -197,5 +197,11 @@ impl Site {
     pub(crate) fn scale(&self, replicas: u32) {
         self.kubectl.run(&["scale", "statefulset/posts", &format!("--replicas={replicas}")]);
         self.ready();
+        // Its status does not wait for those that end.
+        let beyond = (replicas..8).map(|ordinal| format!("pod/posts-{ordinal}"));
+        let beyond: Vec<_> = beyond.filter(|pod| self.kubectl.attempt(&["get", pod]).is_ok()).collect();
+        for pod in beyond {
+            self.kubectl.run(&["wait", &pod, "--for=delete", "--timeout=60s"]);
+        }
     }
 }
