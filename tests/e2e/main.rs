@@ -18,6 +18,8 @@
 mod affinity;
 /// The lesson, by the commands of its page.
 mod lesson;
+/// What is installed instead of `deploy/base`.
+mod overlays;
 /// Where a session is when pods come, go, die or lie.
 mod pods;
 /// Moorline's own replicas, and what they do without an API server.

@@ -47,6 +47,13 @@ impl Moorline {
         &self.installed.kubectl
     }
 
+    /// Installs an overlay over what is there. What `deploy/base` has is there again when this is dropped.
+    pub(crate) fn with_overlay(&self, name: &str) -> impl Drop {
+        let overlay = Overlay(self.kubectl());
+        overlay.install(&format!("deploy/overlays/{name}")).unwrap_or_else(|said| panic!("{name}: {said}"));
+        overlay
+    }
+
     /// Where users come in.
     pub(crate) fn http(&self) -> SocketAddr {
         (self.installed.steady, 80).into()
@@ -81,7 +88,25 @@ impl Moorline {
 
     /// Waits until all replicas are ready.
     pub(crate) fn ready(&self) {
-        self.kubectl().run(&["rollout", "status", "deployment/moorline", "--timeout=180s"]);
+        self.kubectl().run(ROLLED_OUT);
+    }
+}
+
+struct Overlay<'a>(&'a Kubectl);
+
+impl Overlay<'_> {
+    fn install(&self, folder: &str) -> Result<(), String> {
+        self.0.attempt(&["apply", "-k", root().join(folder).to_str().expect("text")])?;
+        self.0.attempt(ROLLED_OUT).map(drop)
+    }
+}
+
+impl Drop for Overlay<'_> {
+    fn drop(&mut self) {
+        let extra = ["ingressclass/nginx", "rolebinding/moorline-watch", "role/moorline-watch"];
+        let deleted = self.0.attempt(&[&["delete", "--ignore-not-found"], &extra[..]].concat());
+        let restored = deleted.and_then(|_| self.install("deploy/base"));
+        assert!(restored.is_ok() || std::thread::panicking(), "{restored:?}");
     }
 }
 
@@ -93,7 +118,7 @@ async fn install() -> Installed {
     kubectl.run(&["delete", "-k", base.to_str().expect("text"), "--ignore-not-found", "--timeout=180s"]);
     page("moorline", "kubectl ");
     kubectl.run(&["set", "env", "deployment/moorline", "MOORLINE_LEGACY_COOKIES_UNTIL=2100-01-01"]);
-    kubectl.run(&["rollout", "status", "deployment/moorline", "--timeout=180s"]);
+    kubectl.run(ROLLED_OUT);
     let mut steady = kubectl.get(&["service", "moorline"]);
     let selector = steady["spec"]["selector"].take();
     kubectl.apply(&json!({
@@ -120,5 +145,6 @@ fn address(kubectl: &Kubectl, service: &str) -> IpAddr {
     ip.as_str().and_then(|ip| ip.parse().ok()).expect("an address")
 }
 
+const ROLLED_OUT: &[&str] = &["rollout", "status", "deployment/moorline", "--timeout=180s"];
 static TURN: RwLock<()> = RwLock::const_new(());
 static INSTALLED: OnceCell<Installed> = OnceCell::const_new();
