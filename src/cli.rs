@@ -35,6 +35,13 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Manifests, for a program that knows nothing of Kubernetes.
+    #[cfg(not(feature = "kubernetes"))]
+    #[error("{name} has objects of Kubernetes in it: a moorline that was built with the feature kubernetes checks it")]
+    Manifests {
+        /// The file.
+        name: String,
+    },
     /// Standard output.
     #[error("cannot write the answer")]
     Write(#[from] io::Error),
@@ -61,7 +68,12 @@ impl Error {
     /// With which code the process ends.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Self::Read { .. }) { 2 } else { 1 })
+        ExitCode::from(match self {
+            Self::Read { .. } => 2,
+            #[cfg(not(feature = "kubernetes"))]
+            Self::Manifests { .. } => 2,
+            _ => 1,
+        })
     }
 
     fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -69,10 +69,13 @@ const PURE: &[&str] = &[
     "snapshot/certificates",
     "snapshot/connectors",
     "snapshot/x509",
+    "control/kubernetes/advice",
     "control/kubernetes/annotations",
     "control/kubernetes/index",
+    "control/kubernetes/manifests",
     "control/kubernetes/objects",
     "control/kubernetes/problem",
+    "control/kubernetes/review",
     "control/kubernetes/translate",
 ];
 const IMPURE: &[&str] = &[

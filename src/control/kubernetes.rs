@@ -3,14 +3,17 @@
 //! [`watch`] → [`index`] → [`translate`] → a snapshot, and what is to be said about objects ([`events`], [`status`]).
 //! Whatever fails here, the last good state serves on: the API server may be away for hours.
 
+pub mod advice;
 pub mod annotations;
 pub mod events;
 pub mod index;
 pub mod lease;
+pub mod manifests;
 mod metrics;
 pub mod objects;
 pub mod problem;
 pub mod reconcile;
+pub mod review;
 pub mod secrets;
 pub mod session_keys;
 pub mod status;

@@ -89,7 +89,7 @@ async fn tell(
 }
 
 /// What a Secret of type `kubernetes.io/tls` has in it.
-fn state(name: &Name, secret: &Secret) -> SecretState {
+pub(super) fn state(name: &Name, secret: &Secret) -> SecretState {
     let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
     let (Some(certificate), Some(key)) = (data("tls.crt"), data("tls.key")) else {
         return SecretState::Broken("it has no tls.crt and tls.key".to_owned());
