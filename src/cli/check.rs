@@ -1,5 +1,8 @@
-//! `moorline check`: what is wrong with a configuration file, and with the key file and certificates that it names.
+//! `moorline check`: what is wrong with a configuration file, and with the key file and certificates that it names; with
+//! Kubernetes manifests; with a cluster.
 
+#[cfg(feature = "kubernetes")]
+pub(super) mod cluster;
 #[cfg(feature = "kubernetes")]
 mod manifests;
 

@@ -56,9 +56,9 @@ pub async fn follow(
 }
 
 /// What was found: a version and what it is, or that there is nothing. `Err` says nothing about the Secret.
-type Outcome = Result<(Option<String>, SecretState), kube::Error>;
+pub(super) type Outcome = Result<(Option<String>, SecretState), kube::Error>;
 
-async fn read(client: &Client, name: Name) -> (Name, Outcome) {
+pub(super) async fn read(client: &Client, name: Name) -> (Name, Outcome) {
     let api: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
     let outcome = match api.get_opt(&name.name).await {
         Ok(None) => Ok((None, SecretState::Missing)),
