@@ -254,8 +254,16 @@ fn namespaces_are_looked_at_one_by_one_where_that_is_all() {
 
 #[test]
 fn a_cluster_that_is_not_there_could_not_be_checked() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, said) = text(&ApiServer { address: gone, seen: Arc::default() }.check(&[]));
+    // Whoever connects is hung up on: a port where nobody listens could be somebody else's by then.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let (code, said) = text(&ApiServer { address, seen: Arc::default() }.check(&[]));
     assert_eq!(code, Some(2), "{said}");
     assert!(said.starts_with("moorline: the cluster cannot be reached: "), "{said}");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_moorline")).args(["check", "--cluster", "--kubeconfig", "/absent"]).output();
+    let (code, said) = text(&output.unwrap());
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("/absent"), "{said}");
 }
