@@ -28,6 +28,8 @@ pub use self::direct::{Direct, ListedTwice, Target, TargetError};
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::table::Drains;
 pub use self::typed::At;
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::typed::nearest;
 use crate::limits::Limits;
 use crate::routing::{BackendId, HostPattern, PathMatch, Protocol, SessionPolicy, Strategy};
 

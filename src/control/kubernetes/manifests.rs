@@ -4,12 +4,14 @@
 //! their order, so that the first of two that quarrel is the older one. What is wrong in one document or item keeps no other
 //! from being read.
 
+mod fields;
 mod item;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use self::fields::Tree;
 use self::item::{Item, ItemSeed, ListSeed, Sort};
 use super::objects::{Name, Object};
 use super::translate::Secrets;
@@ -27,7 +29,7 @@ pub struct Manifests {
     pub secrets: Secrets,
     /// How many objects there are of the kinds that nothing is done with.
     pub skipped: BTreeMap<String, usize>,
-    /// What could not be read.
+    /// What could not be read, or means nothing.
     pub problems: Vec<Problem>,
     /// How many objects there were, of whatever kind.
     count: usize,
@@ -93,7 +95,11 @@ impl Manifests {
             let Some(sort) = self.sort(&head, place) else { return };
             let called = format!("{} (document {number})", head.called());
             match document.read_seed(ItemSeed { sort, age: self.count }) {
-                Ok(item) => self.keep(item, place),
+                Ok(item) => {
+                    let tree = if sort == Sort::Ingress { document.read().ok() } else { None };
+                    self.unknown(&item, document, tree.as_ref(), &called);
+                    self.keep(item, place);
+                }
                 Err(problem) if sort == Sort::Secret => self.unreadable_secret(&called, problem.place),
                 Err(problem) => self.unreadable(&called, problem, document),
             }
@@ -108,7 +114,10 @@ impl Manifests {
             let mut at = 0;
             let read = document.read_seed(ListSeed { sorts: &sorts, age: self.count, at: &mut at });
             let Err(problem) = read.map(|found| {
-                for (item, head) in found.into_iter().zip(items) {
+                let tree = if sorts.contains(&Some(Sort::Ingress)) { document.read().ok() } else { None };
+                for (at, (item, head)) in found.into_iter().zip(items).enumerate() {
+                    let called = format!("{} (document {number}, item {})", head.value.called(), at + 1);
+                    self.unknown(&item, document, tree.as_ref().and_then(|tree: &Tree| tree.item(at)), &called);
                     self.keep(item, document.shifted(head.place));
                 }
             }) else {
@@ -163,6 +172,16 @@ impl Manifests {
                 self.secrets.insert(name, state);
             }
             Item::Secret(_, None) | Item::Nothing => {}
+        }
+    }
+
+    /// Warns of what stands in an Ingress and means nothing. The API server drops it, or refuses all of it.
+    fn unknown(&mut self, item: &Item, document: &Document<'_>, tree: Option<&Tree>, called: &str) {
+        let (Item::Object(Object::Ingress(ingress)), Some(tree)) = (item, tree) else { return };
+        for (path, place, hint) in fields::unknown(tree, &ingress.spec) {
+            let message = format!("{called}: there is no {path}");
+            let place = Some(document.shifted(place));
+            self.problems.push(Problem { severity: Severity::Warning, message, hint, place });
         }
     }
 

@@ -22,7 +22,7 @@ use crate::routing::{KeyRing, Millis};
 pub struct Review {
     /// Its Ingresses, in their order.
     pub ingresses: Vec<Reviewed>,
-    /// What could not be read.
+    /// What could not be read, or means nothing.
     pub unreadable: Problems,
     /// What is to be known about the file as a whole.
     pub notes: Problems,

@@ -128,3 +128,45 @@ fn templates_are_known_as_such() {
     let manifests = read("apiVersion: v1\nkind: Service\nmetadata: { name: {{ .Release.Name }} }\n");
     assert!(manifests.problems[0].hint.as_deref().is_some_and(|hint| hint.contains("helm template")), "{manifests:?}");
 }
+
+#[test]
+fn fields_that_an_ingress_does_not_have_are_said_with_their_place() {
+    let path = |rest: &str| {
+        format!("spec: {{ rules: [{{ http: {{ paths: [{{ path: /, pathType: Prefix, backend: {rest} }}] }} }}] }}\n")
+    };
+    let good = path("{ service: { name: a, port: { number: 80 } } }");
+    let old = path("{ serviceName: a, servicePort: 80 }");
+    for (spec, expected) in [
+        (good.as_str(), &[][..]),
+        ("spec: { ingressClassName: null, rules: [], tls: null }\nstatus: { loadBalancer: {} }\n", &[]),
+        (
+            old.as_str(),
+            &[
+                ("spec.rules[0].http.paths[0].backend.serviceName", None),
+                ("spec.rules[0].http.paths[0].backend.servicePort", None),
+            ],
+        ),
+        (
+            "spec: { ingresClassName: moorline, rules: [{ hots: a.example }] }\n",
+            &[
+                ("spec.ingresClassName", Some("did you mean \"ingressClassName\"?")),
+                ("spec.rules[0].hots", Some("did you mean \"host\"?")),
+            ],
+        ),
+    ] {
+        let alone = read(&format!("---\n{WEB}{spec}"));
+        let indented = format!("{WEB}{spec}").replace('\n', "\n  ");
+        let listed = read(&format!("apiVersion: v1\nkind: List\nitems:\n- {}\n", indented.trim_end()));
+        for (manifests, called, line) in [(alone, "document 1", 5), (listed, "document 1, item 1", 7)] {
+            let said: Vec<_> =
+                manifests.problems.iter().map(|problem| (problem.message.clone(), problem.hint.as_deref())).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(path, hint)| (format!("Ingress web ({called}): there is no {path}"), *hint))
+                .collect();
+            assert_eq!(said, expected, "{spec}");
+            assert!(manifests.problems.iter().all(|problem| problem.place.unwrap().line == line), "{manifests:?}");
+            assert_eq!(manifests.objects.len(), 1);
+        }
+    }
+}
