@@ -86,50 +86,57 @@ impl Manifests {
     }
 
     fn document(&mut self, number: usize, document: &Document<'_>) {
-        let head = match document.read::<Head>() {
-            Ok(head) => head,
-            Err(problem) => return self.unreadable(&format!("document {number}"), problem, document),
-        };
+        let before = self.problems.len();
+        match document.read::<Head>() {
+            Ok(head) => match head.items.as_deref().filter(|_| head.is_list()) {
+                Some(items) => self.list(number, document, items),
+                None => self.alone(number, document, &head),
+            },
+            Err(problem) => self.unreadable(&format!("document {number}"), problem, document),
+        }
+        if self.problems.len() > before && has_secret(document) {
+            self.problems[before..].iter_mut().for_each(unquoted);
+        }
+    }
+
+    fn alone(&mut self, number: usize, document: &Document<'_>, head: &Head) {
         let place = document.place();
-        let Some(items) = head.items.as_deref().filter(|_| head.is_list()) else {
-            let Some(sort) = self.sort(&head, place) else { return };
-            let called = format!("{} (document {number})", head.called());
-            match document.read_seed(ItemSeed { sort, age: self.count }) {
-                Ok(item) => {
-                    let tree = if sort == Sort::Ingress { document.read().ok() } else { None };
-                    self.unknown(&item, document, tree.as_ref(), &called);
-                    self.keep(item, place);
-                }
-                Err(problem) if sort == Sort::Secret => self.unreadable_secret(&called, problem.place),
-                Err(problem) => self.unreadable(&called, problem, document),
+        let Some(sort) = self.sort(head, place) else { return };
+        let called = format!("{} (document {number})", head.called());
+        match document.read_seed(ItemSeed { sort, age: self.count }) {
+            Ok(item) => {
+                let tree = if sort == Sort::Ingress { document.read().ok() } else { None };
+                self.unknown(&item, document, tree.as_ref(), &called);
+                self.keep(item, place);
             }
-            return;
-        };
+            Err(problem) => self.unreadable_item(sort, &called, problem, document),
+        }
+    }
+
+    fn list(&mut self, number: usize, document: &Document<'_>, items: &[PlacedHead]) {
         let mut sorts = Vec::new();
         for item in items {
             sorts.push(self.sort(&item.value, document.shifted(item.place)));
         }
+        let called = |at: usize| format!("{} (document {number}, item {})", items[at].value.called(), at + 1);
         // An item that cannot be read is passed over the next time: it keeps no other from being read.
         loop {
             let mut at = 0;
-            let read = document.read_seed(ListSeed { sorts: &sorts, age: self.count, at: &mut at });
-            let Err(problem) = read.map(|found| {
-                let tree = if sorts.contains(&Some(Sort::Ingress)) { document.read().ok() } else { None };
-                for (at, (item, head)) in found.into_iter().zip(items).enumerate() {
-                    let called = format!("{} (document {number}, item {})", head.value.called(), at + 1);
-                    self.unknown(&item, document, tree.as_ref().and_then(|tree: &Tree| tree.item(at)), &called);
-                    self.keep(item, document.shifted(head.place));
+            let problem = match document.read_seed(ListSeed { sorts: &sorts, age: self.count, at: &mut at }) {
+                Ok(found) => {
+                    let tree: Option<Tree> =
+                        if sorts.contains(&Some(Sort::Ingress)) { document.read().ok() } else { None };
+                    for (at, (item, head)) in found.into_iter().zip(items).enumerate() {
+                        self.unknown(&item, document, tree.as_ref().and_then(|tree| tree.item(at)), &called(at));
+                        self.keep(item, document.shifted(head.place));
+                    }
+                    return;
                 }
-            }) else {
-                return;
+                Err(problem) => problem,
             };
-            let Some(sort) = sorts.get_mut(at).and_then(Option::take) else {
-                return self.unreadable(&format!("document {number}"), problem, document);
-            };
-            let called = format!("{} (document {number}, item {})", items[at].value.called(), at + 1);
-            match sort {
-                Sort::Secret => self.unreadable_secret(&called, problem.place),
-                _ => self.unreadable(&called, problem, document),
+            match sorts.get_mut(at).and_then(Option::take) {
+                Some(sort) => self.unreadable_item(sort, &called(at), problem, document),
+                None => return self.unreadable(&format!("document {number}"), problem, document),
             }
         }
     }
@@ -189,16 +196,39 @@ impl Manifests {
         self.problems.push(Problem { severity: Severity::Error, message, hint, place: place.into() });
     }
 
+    /// A document as a whole.
     fn unreadable(&mut self, what: &str, problem: Problem, document: &Document<'_>) {
-        let template = || "of a chart: helm template … | moorline check -".to_owned();
-        let hint = document.contains("{{").then(template).or(problem.hint);
-        self.say(problem.place, format!("{what}: {}", problem.message), hint);
+        if has_secret(document) {
+            let message = "this cannot be read; it has a Secret in it, so nothing of it is shown";
+            return self.say(problem.place, format!("{what}: {message}"), None);
+        }
+        self.say(problem.place, format!("{what}: {}", problem.message), template(document).or(problem.hint));
     }
 
-    /// Nothing of the text of a Secret is repeated, and no line of it is shown.
-    fn unreadable_secret(&mut self, what: &str, place: Option<Place>) {
-        let at = place.map(|place| format!(", line {}", place.line)).unwrap_or_default();
-        self.say(None, format!("{what}{at}: this is not what a Secret looks like"), None);
+    fn unreadable_item(&mut self, sort: Sort, what: &str, problem: Problem, document: &Document<'_>) {
+        let Problem { message, place, hint, .. } = problem;
+        match sort {
+            // Nothing of its text is repeated.
+            Sort::Secret => self.say(place, format!("{what}: this is not what a Secret looks like"), None),
+            _ => self.say(place, format!("{what}: {message}"), template(document).or(hint)),
+        }
+    }
+}
+
+/// What to do with a file that other files are made from.
+fn template(document: &Document<'_>) -> Option<String> {
+    document.contains("{{").then(|| "of a chart: helm template … | moorline check -".to_owned())
+}
+
+/// Is there a Secret in it, as far as can be seen without understanding it?
+fn has_secret(document: &Document<'_>) -> bool {
+    document.contains_beside(&['"', '\'', ' '], "kind:Secret")
+}
+
+/// With the place in words: no line is shown that may have something of a Secret in it.
+fn unquoted(problem: &mut Problem) {
+    if let Some(Place { line, column }) = problem.place.take() {
+        problem.message = format!("line {line}, column {column}: {}", problem.message);
     }
 }
 
