@@ -35,6 +35,17 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Manifests, for a program that knows nothing of Kubernetes.
+    #[cfg(not(feature = "kubernetes"))]
+    #[error("{name} has objects of Kubernetes in it: a moorline that was built with the feature kubernetes checks it")]
+    Manifests {
+        /// The file.
+        name: String,
+    },
+    /// A cluster that cannot be looked at.
+    #[cfg(feature = "kubernetes")]
+    #[error(transparent)]
+    Cluster(#[from] crate::control::kubernetes::ControllerError),
     /// Standard output.
     #[error("cannot write the answer")]
     Write(#[from] io::Error),
@@ -61,7 +72,14 @@ impl Error {
     /// With which code the process ends.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Self::Read { .. }) { 2 } else { 1 })
+        ExitCode::from(match self {
+            Self::Read { .. } => 2,
+            #[cfg(feature = "kubernetes")]
+            Self::Cluster(_) => 2,
+            #[cfg(not(feature = "kubernetes"))]
+            Self::Manifests { .. } => 2,
+            _ => 1,
+        })
     }
 
     fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -89,6 +107,8 @@ pub async fn run(tool: Option<&Tool>, out: &mut impl Write) -> Result<ExitCode, 
 async fn dispatch(tool: Option<&Tool>, out: &mut impl Write) -> Result<ExitCode, Error> {
     match tool {
         None => printed::next_steps(out),
+        #[cfg(feature = "kubernetes")]
+        Some(Tool::Check(args)) if args.kubernetes.cluster => check::cluster::run(args, out).await,
         Some(Tool::Check(args)) => check::run(args, io::stdin().lock(), out),
         Some(Tool::Sessions(args)) => sessions::run(args, out).await,
         Some(Tool::Keys(KeysVerb::New(args))) => keys::new(args, out),

@@ -1,6 +1,8 @@
 //! What this process is told to do.
 
 pub mod args;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

@@ -4,6 +4,7 @@
 //! [`Problem`]s goes out. So `moorline check`, the reload of `moorline run` and the tests all judge a file
 //! by the same code, and none of them can disagree with another.
 
+pub mod documents;
 pub mod keys;
 pub mod scalar;
 pub mod schema;
@@ -26,6 +27,9 @@ use ipnet::IpNet;
 pub use self::direct::{Direct, ListedTwice, Target, TargetError};
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::table::Drains;
+pub use self::typed::At;
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::typed::nearest;
 use crate::limits::Limits;
 use crate::routing::{BackendId, HostPattern, PathMatch, Protocol, SessionPolicy, Strategy};
 

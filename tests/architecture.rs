@@ -69,10 +69,17 @@ const PURE: &[&str] = &[
     "snapshot/certificates",
     "snapshot/connectors",
     "snapshot/x509",
+    "control/kubernetes/advice",
     "control/kubernetes/annotations",
     "control/kubernetes/index",
+    "control/kubernetes/manifests",
     "control/kubernetes/objects",
+    "control/kubernetes/preflight/facts",
+    "control/kubernetes/preflight/judge",
+    "control/kubernetes/preflight/permissions",
+    "control/kubernetes/preflight/sessions",
     "control/kubernetes/problem",
+    "control/kubernetes/review",
     "control/kubernetes/translate",
 ];
 const IMPURE: &[&str] = &[

@@ -107,7 +107,8 @@ class Manifests(unittest.TestCase):
         self.assertEqual(set(documented(page)), permissions(objects(kustomize("base"))))
 
     def test_every_variable_is_a_flag(self):
-        flags = (DEPLOY.parent / "src" / "config" / "args" / "ingress.rs").read_text()
+        args = DEPLOY.parent / "src" / "config" / "args"
+        flags = "".join((args / name).read_text() for name in ("ingress.rs", "cluster.rs"))
         for name, rendered in self.each():
             for owner, spec in pods(rendered):
                 for variable in spec["containers"][0].get("env", []):

@@ -1,4 +1,10 @@
-//! `moorline check`: what is wrong with a configuration file, and with the key file and certificates that it names.
+//! `moorline check`: what is wrong with a configuration file, and with the key file and certificates that it names; with
+//! Kubernetes manifests; with a cluster.
+
+#[cfg(feature = "kubernetes")]
+pub(super) mod cluster;
+#[cfg(feature = "kubernetes")]
+mod manifests;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -12,7 +18,10 @@ use crate::clock::unix_seconds;
 use crate::config::args::{CheckArgs, Output};
 use crate::control::tls::{self, CertificateError};
 use crate::file::keys::KeyFile;
-use crate::file::{CertificatePair, File, MAX_SIZE, Problem, Problems, Severity};
+use crate::file::{CertificatePair, File, Problem, Problems, Severity, documents};
+
+/// No file is larger.
+const MOST: u64 = 256 << 20;
 
 /// The answer for programs.
 #[derive(Serialize)]
@@ -47,6 +56,9 @@ pub(super) fn run(args: &CheckArgs, stdin: impl Read, out: &mut impl Write) -> R
         let file = std::fs::File::open(&args.file).map_err(Error::read(&args.file))?;
         (args.file.display().to_string(), read(file).map_err(Error::read(&args.file))?)
     };
+    if documents::is_manifests(&text) {
+        return manifests(args, &name, &text, out);
+    }
     let (others, problems) = match File::parse(&text) {
         Ok((file, problems)) => (others(&args.file, &name, &file), problems),
         Err(problems) => (Vec::new(), problems),
@@ -62,10 +74,18 @@ pub(super) fn run(args: &CheckArgs, stdin: impl Read, out: &mut impl Write) -> R
     Ok(ExitCode::from(u8::from(errors > 0 || args.strict && warnings > 0)))
 }
 
-/// One byte more than is taken shows that there is too much.
+#[cfg(feature = "kubernetes")]
+use self::manifests::run as manifests;
+
+#[cfg(not(feature = "kubernetes"))]
+fn manifests(_: &CheckArgs, name: &str, _: &str, _: &mut impl Write) -> Result<ExitCode, Error> {
+    Err(Error::Manifests { name: name.to_owned() })
+}
+
+/// Whatever reads the text says how much is too much: of our own files that is less than of a cluster's objects.
 fn read(from: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    from.take(MAX_SIZE as u64 + 1).read_to_string(&mut text)?;
+    from.take(MOST).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -120,7 +140,10 @@ fn print_text(checked: &[Checked], errors: usize, warnings: usize, out: &mut imp
     for Checked { name, text, problems } in checked {
         write!(out, "{}", problems.render(name, text.as_deref()))?;
     }
-    let name = &checked[0].name;
+    print_sum(&checked[0].name, errors, warnings, out)
+}
+
+fn print_sum(name: &str, errors: usize, warnings: usize, out: &mut impl Write) -> io::Result<()> {
     let plural = |number: usize, what| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     match (errors, warnings) {
         (0, 0) => writeln!(out, "{name}: ok"),

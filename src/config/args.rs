@@ -4,6 +4,8 @@
 //! decided elsewhere.
 
 mod client;
+#[cfg(feature = "kubernetes")]
+mod cluster;
 mod examples;
 #[cfg(feature = "kubernetes")]
 mod ingress;
@@ -14,9 +16,13 @@ use std::str::FromStr;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "kubernetes")]
+pub use self::client::ClusterArgs;
 pub use self::client::{
     AdminArgs, CheckArgs, CompletionsArgs, KeysNewArgs, KeysRotateArgs, KeysVerb, ManArgs, Output, SessionsArgs,
 };
+#[cfg(feature = "kubernetes")]
+pub use self::cluster::{ClassArgs, ConnectionArgs};
 #[cfg(feature = "kubernetes")]
 pub use self::ingress::IngressArgs;
 pub use self::server::{ProxyArgs, RunArgs};
@@ -52,8 +58,8 @@ pub enum Verb {
 /// The verbs that end by themselves
 #[derive(Debug, Subcommand)]
 pub enum Tool {
-    /// Validate a configuration file
-    Check(CheckArgs),
+    /// Validate a configuration file, Kubernetes manifests or a cluster
+    Check(Box<CheckArgs>),
     /// List the live sessions of a running proxy
     Sessions(SessionsArgs),
     /// Make and change key files

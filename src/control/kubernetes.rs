@@ -3,14 +3,19 @@
 //! [`watch`] → [`index`] → [`translate`] → a snapshot, and what is to be said about objects ([`events`], [`status`]).
 //! Whatever fails here, the last good state serves on: the API server may be away for hours.
 
+pub mod advice;
 pub mod annotations;
+mod connect;
 pub mod events;
 pub mod index;
 pub mod lease;
+pub mod manifests;
 mod metrics;
 pub mod objects;
+pub mod preflight;
 pub mod problem;
 pub mod reconcile;
+pub mod review;
 pub mod secrets;
 pub mod session_keys;
 pub mod status;
@@ -31,8 +36,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, Resource};
+use kube::{Api, Client, Resource};
 use prometheus_client::collector::Collector;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch as channel};
@@ -115,17 +119,7 @@ impl Controller {
     /// # Errors
     /// If nothing says where it is.
     pub async fn connect(options: Options) -> Result<Self, ControllerError> {
-        let config = match &options.kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path).map_err(|error| ControllerError::Config(error.to_string()))?;
-                Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                    .await
-                    .map_err(|error| ControllerError::Config(error.to_string()))?
-            }
-            None => Config::infer().await.map_err(|error| ControllerError::Config(error.to_string()))?,
-        };
-        let mut config = config;
-        (config.read_timeout, config.connect_timeout) = (Some(watch::SILENCE), Some(Duration::from_secs(5)));
+        let config = connect::config(options.kubeconfig.as_deref()).await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = Client::try_from(config).map_err(Box::new)?;
         Ok(Self { options, client, namespace, metrics: Arc::default() })

@@ -120,7 +120,7 @@ pub(super) fn suggest(typed: &str, known: &[&str]) -> Option<String> {
 }
 
 /// What comes so close that it was probably meant.
-fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
     let distance = |candidate: &str| strsim::damerau_levenshtein(&plain(typed), &plain(candidate));
     let (distance, nearest) = known.iter().map(|candidate| (distance(candidate), *candidate)).min()?;

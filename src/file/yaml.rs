@@ -27,6 +27,33 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str, echo: Echo) -> Re
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| problem(&error, echo).into())
 }
 
+/// Reads an object of Kubernetes. A text that stands there without quotes and looks like a number or a truth is refused, as
+/// the API server refuses it.
+///
+/// # Errors
+/// The first thing that cannot be read.
+pub(super) fn read_manifest<'t, S: serde::de::DeserializeSeed<'t>>(
+    text: &'t str,
+    seed: S,
+    echo: Echo,
+) -> Result<S::Value, Problem> {
+    // Definitions of resources are deep, and a list of a cluster's objects is long.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 200,
+            max_events: 20_000_000,
+            max_nodes: 10_000_000,
+            max_aliases: 1000,
+            max_anchors: 1000,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
+        with_snippet: false,
+        no_schema: true,
+    };
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| seed.deserialize(reader))
+        .map_err(|error| problem(&error, echo))
+}
+
 /// Bounds on what a small text can blow up to: nobody needs anchors by the hundred.
 fn options() -> Options {
     serde_saphyr::options! {
@@ -53,6 +80,10 @@ fn problem(error: &Error, echo: Echo) -> Problem {
         }
         Error::Unexpected { expected: "string scalar", .. } => {
             Problem::error(at, "expected a text").hint("what has brackets or colons in it may need quotes".to_owned())
+        }
+        Error::InvalidScalar { ty, .. } if ty.starts_with(['i', 'u']) => Problem::error(at, "expected a whole number"),
+        Error::QuotingRequired { value, .. } if echo == Echo::Allowed => {
+            Problem::error(at, "expected a text, which this is with quotes only").hint(format!("{value:?}"))
         }
         Error::SerdeInvalidType { unexpected, expected, .. }
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {

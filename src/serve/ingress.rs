@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 
 use super::{Haste, ServeError, Signals, end, leave};
 use crate::app;
-use crate::config::Config;
 use crate::config::args::IngressArgs;
+use crate::config::{Config, kubernetes};
 use crate::control::kubernetes::objects::Name;
-use crate::control::kubernetes::translate::{Ownership, Settings};
+use crate::control::kubernetes::translate::Settings;
 use crate::control::kubernetes::{Controller, Options};
 use crate::descriptors;
 
@@ -51,23 +51,15 @@ fn options(args: &IngressArgs) -> Options {
     let name = |name: &(String, String)| Name::new(&name.0, &name.1);
     let pod = args.pod_name.clone().unwrap_or_else(|| format!("process-{}", std::process::id()));
     Options {
-        kubeconfig: args.kubeconfig.clone(),
-        namespace: args.pod_namespace.clone(),
+        kubeconfig: args.connection.kubeconfig.clone(),
+        namespace: args.connection.pod_namespace.clone(),
         identity: format!("{pod}_{:016x}", fastrand::u64(..)),
-        namespaces: args.watch_namespace.clone(),
-        namespace_selector: args.watch_namespace_selector.clone(),
+        namespaces: args.class.watch_namespace.clone(),
+        namespace_selector: args.class.watch_namespace_selector.clone(),
         settings: Settings {
-            ownership: Ownership {
-                class: args.ingress_class.as_str().into(),
-                controller: args.controller().into(),
-                by_name: args.ingress_class_by_name,
-                without_class: args.watch_ingress_without_class,
-                selected_namespaces: !args.watch_namespace_selector.is_empty(),
-            },
-            annotations_prefix: format!("{}/", args.annotations_prefix.trim_end_matches('/')),
-            like_nginx: args.ingress_class == "nginx",
             default_backend: args.default_backend_service.as_ref().map(name),
             legacy_until: args.legacy_cookies_until,
+            ..kubernetes::settings(&args.class)
         },
         https: args.https(),
         default_certificate: args.default_ssl_certificate.as_ref().map(name),

@@ -3,6 +3,8 @@
 //! `TRYCMD=overwrite cargo test --test cli` writes what the verbs print now into the cases beside this file,
 //! `UPDATE_DOCS=1 cargo test --test cli` what the code says now into `docs/`.
 
+#[cfg(feature = "kubernetes")]
+mod cluster;
 mod docs;
 
 #[test]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+#[cfg(feature = "kubernetes")]
+use super::cluster::{ClassArgs, ConnectionArgs};
 use super::examples;
 
 /// How an answer is printed
@@ -41,7 +43,7 @@ pub struct AdminArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = examples::CHECK)]
 pub struct CheckArgs {
-    /// The file, or - for standard input
+    /// The file, or - for standard input: our own, or manifests of Kubernetes
     #[arg(value_name = "FILE", default_value = "moorline.yaml")]
     pub file: PathBuf,
     /// Let warnings fail, too
@@ -50,6 +52,34 @@ pub struct CheckArgs {
     /// How the answer is printed
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Output,
+    /// Manifests and clusters
+    #[cfg(feature = "kubernetes")]
+    #[command(flatten)]
+    pub kubernetes: ClusterArgs,
+}
+
+/// What `moorline check` is told about manifests and clusters: by the same flags and variables as `moorline ingress`
+#[cfg(feature = "kubernetes")]
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClusterArgs {
+    /// Check a cluster instead: is everything there for `moorline ingress`, and what would it do?
+    #[arg(long, conflicts_with = "file")]
+    pub cluster: bool,
+    /// Which Ingresses are ours
+    #[command(flatten)]
+    pub class: ClassArgs,
+    /// How the cluster is reached
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Whose permissions are checked, such as system:serviceaccount:moorline:moorline [default: ours]
+    #[arg(long = "as", value_name = "USER", requires = "cluster", help_heading = "Cluster")]
+    pub impersonate: Option<String>,
+    /// The Lease that `ingress` would want
+    #[arg(long, hide = true, default_value = "moorline-ingress-leader", env = "MOORLINE_ELECTION_ID")]
+    pub election_id: String,
+    /// The Secret that `ingress` would want
+    #[arg(long, hide = true, default_value = "moorline-session-keys", env = "MOORLINE_SESSION_KEYS_SECRET")]
+    pub session_keys_secret: String,
 }
 
 /// `moorline sessions`

@@ -21,13 +21,20 @@ Examples:
   kill -HUP $(pidof moorline)                      read the file again; a bad one changes nothing";
 
 pub(super) const CHECK: &str = "\
-Exit codes: 0 nothing wrong (there may be warnings), 1 something wrong, 2 the file cannot be read.
+Exit codes: 0 nothing wrong (there may be warnings), 1 something wrong, 2 it could not be checked.
 
 Examples:
   moorline check moorline.yaml
   moorline check --strict moorline.yaml            warnings fail, too
   envsubst < moorline.yaml.in | moorline check -
-  moorline check -o json moorline.yaml | jq -r '.problems[].message'";
+  moorline check -o json moorline.yaml | jq -r '.problems[].message'
+
+Kubernetes:
+  moorline check ingress.yaml                      what would be served, and what would not
+  kubectl kustomize deploy/demo/posts | moorline check -
+  kubectl get ingress,service,statefulset,deployment -A -o yaml | moorline check --class nginx -
+  moorline check --cluster                         before the first request: is everything there?
+  kubectl -n moorline exec deployment/moorline -- moorline check --cluster";
 
 pub(super) const SESSIONS: &str = "\
 Examples:

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::cluster::{ClassArgs, ConnectionArgs};
 use super::server::access_log;
 use super::{AdminSwitch, examples};
 use crate::file::{AccessLog, scalar};
@@ -18,63 +18,9 @@ use crate::file::{AccessLog, scalar};
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = examples::INGRESS)]
 pub struct IngressArgs {
-    /// The name of our class; `nginx` takes over what belonged to ingress-nginx, as it stands
-    #[arg(
-        long,
-        alias = "class",
-        value_name = "NAME",
-        default_value = "moorline",
-        env = "MOORLINE_INGRESS_CLASS",
-        hide_env_values = true,
-        help_heading = "Which Ingresses"
-    )]
-    pub ingress_class: String,
-    /// The controller that classes of ours name [default: moorline.dev/ingress-controller; for the class nginx that of ingress-nginx]
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "MOORLINE_CONTROLLER_CLASS",
-        hide_env_values = true,
-        help_heading = "Which Ingresses"
-    )]
-    pub controller_class: Option<String>,
-    /// Take the class by its name alone, whatever controller it names
-    #[arg(long, env = "MOORLINE_INGRESS_CLASS_BY_NAME", help_heading = "Which Ingresses")]
-    pub ingress_class_by_name: bool,
-    /// Take Ingresses that name no class
-    #[arg(long, env = "MOORLINE_WATCH_INGRESS_WITHOUT_CLASS", help_heading = "Which Ingresses")]
-    pub watch_ingress_without_class: bool,
-    /// Watch these namespaces only [default: all]
-    #[arg(
-        long,
-        value_name = "NAMESPACE",
-        value_delimiter = ',',
-        env = "MOORLINE_WATCH_NAMESPACE",
-        hide_env_values = true,
-        help_heading = "Which Ingresses"
-    )]
-    pub watch_namespace: Vec<String>,
-    /// Serve the Ingresses of those namespaces only that have these labels
-    #[arg(
-        long,
-        value_name = "LABELS",
-        default_value = "",
-        hide_default_value = true,
-        env = "MOORLINE_WATCH_NAMESPACE_SELECTOR",
-        hide_env_values = true,
-        help_heading = "Which Ingresses"
-    )]
-    pub watch_namespace_selector: String,
-    /// The prefix of ingress-nginx's annotations
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        default_value = "nginx.ingress.kubernetes.io",
-        env = "MOORLINE_ANNOTATIONS_PREFIX",
-        hide_env_values = true,
-        help_heading = "Which Ingresses"
-    )]
-    pub annotations_prefix: String,
+    /// Which Ingresses are served
+    #[command(flatten)]
+    pub class: ClassArgs,
     /// The Service whose address is written into the status of Ingresses
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = name, env = "MOORLINE_PUBLISH_SERVICE", hide_env_values = true, help_heading = "Status")]
     pub publish_service: Option<(String, String)>,
@@ -175,28 +121,15 @@ pub struct IngressArgs {
     /// Until when cookies of ingress-nginx's persistent mode are honoured, such as 2027-01-31
     #[arg(long, value_name = "DATE", value_parser = date, env = "MOORLINE_LEGACY_COOKIES_UNTIL", hide_env_values = true, help_heading = "Sessions")]
     pub legacy_cookies_until: Option<u64>,
-    /// How the cluster is reached [default: as a pod, else as kubectl does]
-    #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true, help_heading = "Cluster")]
-    pub kubeconfig: Option<PathBuf>,
     /// What this pod is called
     #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true, help_heading = "Cluster")]
     pub pod_name: Option<String>,
-    /// The namespace that this pod is in [default: that of the connection]
-    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", hide_env_values = true, help_heading = "Cluster")]
-    pub pod_namespace: Option<String>,
+    /// How the cluster is reached
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 impl IngressArgs {
-    /// The controller that classes of ours name.
-    #[must_use]
-    pub fn controller(&self) -> &str {
-        match (&self.controller_class, &*self.ingress_class) {
-            (Some(name), _) => name,
-            (None, "nginx") => "k8s.io/ingress-nginx",
-            (None, _) => "moorline.dev/ingress-controller",
-        }
-    }
-
     /// Where HTTP is served.
     #[must_use]
     pub fn http(&self) -> SocketAddr {

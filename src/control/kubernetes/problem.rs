@@ -37,6 +37,14 @@ pub struct Verdict {
     pub problems: Vec<Problem>,
 }
 
+impl Problem {
+    /// A Service is not there.
+    #[must_use]
+    pub fn no_service(service: &Name) -> Self {
+        Self { reason: Reason::BackendNotFound, text: format!("Service {service} is not there") }
+    }
+}
+
 impl Reason {
     /// The reason as it stands in an Event.
     #[must_use]

@@ -56,9 +56,9 @@ pub async fn follow(
 }
 
 /// What was found: a version and what it is, or that there is nothing. `Err` says nothing about the Secret.
-type Outcome = Result<(Option<String>, SecretState), kube::Error>;
+pub(super) type Outcome = Result<(Option<String>, SecretState), kube::Error>;
 
-async fn read(client: &Client, name: Name) -> (Name, Outcome) {
+pub(super) async fn read(client: &Client, name: Name) -> (Name, Outcome) {
     let api: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
     let outcome = match api.get_opt(&name.name).await {
         Ok(None) => Ok((None, SecretState::Missing)),
@@ -89,7 +89,7 @@ async fn tell(
 }
 
 /// What a Secret of type `kubernetes.io/tls` has in it.
-fn state(name: &Name, secret: &Secret) -> SecretState {
+pub(super) fn state(name: &Name, secret: &Secret) -> SecretState {
     let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
     let (Some(certificate), Some(key)) = (data("tls.crt"), data("tls.key")) else {
         return SecretState::Broken("it has no tls.crt and tls.key".to_owned());

@@ -10,6 +10,7 @@ pub mod backend;
 mod canary;
 mod class;
 mod ingress;
+mod served;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use self::backend::{BackendKey, Times};
 pub use self::class::Ownership;
 use self::ingress::Translated;
+pub use self::served::Served;
 pub use self::tls::{SecretState, Secrets};
 use super::index::{Dirty, Index};
 use super::objects::Name;
@@ -90,6 +92,11 @@ impl Translator {
     /// The Ingresses that are ours.
     pub fn owned(&self) -> impl Iterator<Item = &Name> {
         self.ingresses.keys()
+    }
+
+    /// The Services that an Ingress of ours names, there or not, with those of its canaries.
+    pub fn services(&self, ingress: &Name) -> impl Iterator<Item = &Name> {
+        self.ingresses.get(ingress).into_iter().flat_map(|translated| &translated.services)
     }
 
     /// What was made last is not used: it is made again, and said again.

@@ -45,6 +45,16 @@ enum Part {
     Capture(u8),
 }
 
+/// As it was written.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Capture(number) => write!(f, "${number}"),
+        })
+    }
+}
+
 impl Pattern {
     /// An expression that is found anywhere in a text.
     ///

@@ -165,7 +165,10 @@ pub fn endpoints(
 }
 
 /// The StatefulSets whose pods a Service stands for, whether or not there are any now.
-pub(super) fn sets<'i>(index: &'i Index, service: &'i Service) -> impl Iterator<Item = &'i Set> {
+pub(in crate::control::kubernetes) fn sets<'i>(
+    index: &'i Index,
+    service: &'i Service,
+) -> impl Iterator<Item = &'i Set> {
     let namespace = &service.name.namespace;
     let selector = &service.selector;
     let from = Name { namespace: Arc::clone(namespace), name: "".into() };

@@ -231,7 +231,7 @@ impl Work<'_> {
             typed_port: typed_port.clone(),
         };
         let Some(found) = self.index.services.get(&service) else {
-            self.say(Reason::BackendNotFound, format!("Service {service} is not there"));
+            self.out.problems.push(Problem::no_service(&service));
             return Some(target(&typed_port));
         };
         if found.is_external {
