@@ -35,14 +35,14 @@ def measure(site, count):
 
 def settled(site):
     """Resident megabytes, once they have stopped to change."""
-    pid, last = site.pid(), None
-    for _ in range(30):
-        now = resident_megabytes(pid)
-        if last is not None and abs(now - last) < 0.1:
-            return now
-        last = now
+    pid, seen = site.pid(), []
+    for _ in range(40):
+        seen.append(resident_megabytes(pid))
+        # The allocator takes ten seconds to give back what it holds.
+        if len(seen) > 5 and max(seen[-6:]) - min(seen[-6:]) < 0.1:
+            break
         time.sleep(3)
-    return last
+    return seen[-1]
 
 
 def at(lines, message):

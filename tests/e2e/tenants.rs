@@ -123,6 +123,20 @@ async fn a_certificate_is_renewed_under_load() {
     all_served(&diaries);
 }
 
+/// By the permissions of the pod that asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_finds_that_it_may_do_all_that_it_has_to() {
+    let moorline = Moorline::shared().await;
+    let site = Site::deploy(&moorline, "preflight", &[]).await;
+    let check = ["exec", "deployment/moorline", "--", "moorline", "check", "--cluster"];
+    // Others try what is wrong meanwhile, and it says so by its exit code.
+    let said = moorline.kubectl().attempt(&check).unwrap_or_else(|said| said);
+    assert!(said.contains("√ may get secrets") && said.contains("√ IngressClass moorline is ours"), "{said}");
+    assert!(!said.contains("× may "), "{said}");
+    let namespace = site.kubectl.name();
+    assert!(said.contains(&format!("√ Service {namespace}/posts: sessions stay on 3 pods")), "{said}");
+}
+
 /// Writes a new one into the Secret.
 fn certificate(site: &Site, host: &str) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed([host.to_owned()]).expect("a certificate");
