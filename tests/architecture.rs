@@ -71,6 +71,7 @@ const PURE: &[&str] = &[
     "snapshot/x509",
     "control/kubernetes/annotations",
     "control/kubernetes/index",
+    "control/kubernetes/lenient",
     "control/kubernetes/objects",
     "control/kubernetes/problem",
     "control/kubernetes/translate",

@@ -5,8 +5,10 @@
 
 pub mod annotations;
 pub mod events;
+pub mod feed;
 pub mod index;
 pub mod lease;
+pub mod lenient;
 mod metrics;
 pub mod objects;
 pub mod problem;
@@ -39,6 +41,7 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinSet;
 
 use self::lease::Candidate;
+use self::lenient::Lenient;
 use self::metrics::{Metrics, Shown};
 use self::objects::{Kind, Name, Object, POD_NAME};
 use self::reconcile::{Inputs, Outputs, Reconciler};
@@ -85,6 +88,9 @@ pub struct Options {
     pub lease: String,
     /// The Secret of the session keys.
     pub keys: String,
+    /// After so long without a byte a connection to the API server is dead: [`watch::SILENCE`], unless somebody cannot
+    /// wait that long.
+    pub silence: Duration,
 }
 
 /// Why there is no controller.
@@ -125,8 +131,10 @@ impl Controller {
             None => Config::infer().await.map_err(|error| ControllerError::Config(error.to_string()))?,
         };
         let mut config = config;
-        (config.read_timeout, config.connect_timeout) = (Some(watch::SILENCE), Some(Duration::from_secs(5)));
+        (config.read_timeout, config.connect_timeout) = (Some(options.silence), Some(Duration::from_secs(5)));
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        // Whoever asks has pauses of their own; kube's are minutes long in the end.
+        config.default_retry = false;
         let client = Client::try_from(config).map_err(Box::new)?;
         Ok(Self { options, client, namespace, metrics: Arc::default() })
     }
@@ -157,7 +165,7 @@ impl Controller {
         tasks.spawn(secrets::follow(self.client.clone(), wanted_rx, states));
         let (rings, rings_rx) = channel::channel(None);
         let keys = Name::new(&self.namespace, &self.options.keys);
-        tasks.spawn(session_keys::follow(self.client.clone(), keys, rings));
+        tasks.spawn(session_keys::follow(self.client.clone(), keys, self.options.silence, rings));
         let (leader, leader_rx) = channel::channel(false);
         let (said, said_rx) = mpsc::channel(SAID);
         let identity = self.options.identity.clone();
@@ -208,10 +216,14 @@ impl Controller {
         let mut go = Begin { controller: self, changes, tasks, awaited: &mut awaited, namespace: None };
         // A class is the cluster's: whoever may only look into namespaces takes the class by its name.
         if !self.options.settings.ownership.by_name || self.options.namespaces.is_empty() {
-            go.follow(Api::<IngressClass>::all(self.client.clone()), Kind::Class, "");
+            go.follow(Api::<Lenient<IngressClass>>::all(self.client.clone()), Kind::Class, "");
         }
         if !self.options.namespace_selector.is_empty() {
-            go.follow(Api::<Namespace>::all(self.client.clone()), Kind::Namespace, &self.options.namespace_selector);
+            go.follow(
+                Api::<Lenient<Namespace>>::all(self.client.clone()),
+                Kind::Namespace,
+                &self.options.namespace_selector,
+            );
         }
         awaited
     }
@@ -279,18 +291,19 @@ impl Begin<'_> {
     {
         let client = self.controller.client.clone();
         let api = match &self.namespace {
-            Some(namespace) => Api::<K>::namespaced(client, namespace),
-            None => Api::<K>::all(client),
+            Some(namespace) => Api::<Lenient<K>>::namespaced(client, namespace),
+            None => Api::<Lenient<K>>::all(client),
         };
         self.follow(api, kind, labels);
     }
 
-    fn follow<K>(&mut self, api: Api<K>, kind: Kind, labels: &str)
+    fn follow<K>(&mut self, api: Api<Lenient<K>>, kind: Kind, labels: &str)
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + Into<Object> + 'static,
     {
         self.awaited.insert((kind, self.namespace.clone()));
-        let scope = Scope { kind, namespace: self.namespace.clone(), labels: labels.to_owned() };
+        let (silence, fields) = (self.controller.options.silence, String::new());
+        let scope = Scope { kind, namespace: self.namespace.clone(), labels: labels.to_owned(), fields, silence };
         self.tasks.spawn(watch::follow(api, scope, self.changes.clone(), Arc::clone(&self.controller.metrics)));
     }
 }
