@@ -40,6 +40,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("rustix::", &["descriptors"]),
     ("kube::", &["control/kubernetes"]),
     ("k8s_openapi::", &["control/kubernetes"]),
+    ("tower::", &["control/kubernetes/token"]),
     ("md5::", &["routing/session/legacy"]),
     ("regex::", &["routing/filters/pattern"]),
 ];

@@ -16,6 +16,7 @@ pub mod reconcile;
 pub mod secrets;
 pub mod session_keys;
 pub mod status;
+pub mod token;
 pub mod translate;
 pub mod watch;
 
@@ -135,7 +136,7 @@ impl Controller {
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         // Whoever asks has pauses of their own; kube's are minutes long in the end.
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(Box::new)?;
+        let client = token::client(config).map_err(Box::new)?;
         Ok(Self { options, client, namespace, metrics: Arc::default() })
     }
 

@@ -166,6 +166,30 @@ async fn a_server_that_is_not_there_at_the_start_is_waited_for() {
     cluster.serves("site", "posts").await;
 }
 
+#[tokio::test]
+async fn a_token_that_has_changed_is_sent_from_the_next_request_on() {
+    let cluster = cluster().run().await;
+    cluster.api.is_watched("ingresses").await;
+    assert!(cluster.api.asked("").iter().all(|asked| asked.token == "first"));
+    cluster.token("second\n");
+    cluster.api.accept_tokens(&["second"]);
+    cluster.api.end_watches("ingresses");
+    cluster.learns("new").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_tried_until_there_is_another() {
+    let cluster = cluster().run().await;
+    cluster.api.is_watched("ingresses").await;
+    cluster.api.accept_tokens(&["second"]);
+    cluster.api.put("ingresses", ingress("new", "posts"));
+    cluster.api.forget(false);
+    let refused = || cluster.api.asked("ingresses").iter().any(|asked| asked.status == 401);
+    cluster.is_served_while(eventually("it is refused", refused)).await;
+    cluster.token("second");
+    cluster.is_served_while(cluster.serves("new", "posts")).await;
+}
+
 /// Waits until nobody serves a host.
 async fn eventually_not(cluster: &crate::support::Cluster, host: &str) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
