@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
 use serde_json::json;
 
-use crate::support::{PATIENCE, Refusal, cluster, eventually, ingress, origin, slice};
+use crate::support::{Authority, Browser, PATIENCE, Refusal, cluster, eventually, ingress, origin, slice};
 
 #[tokio::test]
 async fn a_watch_whose_beginning_is_gone_begins_anew() {
@@ -188,6 +189,30 @@ async fn a_token_that_is_refused_is_tried_until_there_is_another() {
     cluster.is_served_while(eventually("it is refused", refused)).await;
     cluster.token("second");
     cluster.is_served_while(cluster.serves("new", "posts")).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_could_not_be_read_at_first_is_shown_nevertheless() {
+    let authority = Authority::new();
+    let (der, cert, key) = authority.made(&["site"]);
+    let cluster = cluster().watching("default").showing("front", "default-tls").begin().await;
+    cluster.api.refuse_in("front", Refusal::new(500, "InternalError"));
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    cluster.api.put(
+        "secrets",
+        json!({
+            "metadata": { "name": "default-tls", "namespace": "front" },
+            "data": { "tls.crt": encoded(&cert), "tls.key": encoded(&key) },
+        }),
+    );
+    eventually("it has been asked for", || cluster.api.asked("secrets").iter().any(|asked| asked.status == 500)).await;
+    cluster.api.relent();
+    cluster.serves("site", "posts").await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while Browser::careless().connect(cluster.proxy.tls(), "site").await.shown() != der {
+        assert!(tokio::time::Instant::now() < deadline, "another one is shown");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Waits until nobody serves a host.

@@ -170,6 +170,14 @@ impl Reconciler {
                 self.index.mark(ingress);
             }
             if self.default_certificate.as_ref() == Some(&name) {
+                // No Ingress names it, so nobody else would say so.
+                match &state {
+                    SecretState::Good(_) => {}
+                    SecretState::Missing => tracing::warn!(secret = %name, "the default certificate is not there"),
+                    SecretState::Broken(why) | SecretState::Kept(_, why) => {
+                        tracing::warn!(secret = %name, why, "the default certificate cannot be used");
+                    }
+                }
                 self.index.mark_all();
             }
             self.secrets.insert(name, state);
