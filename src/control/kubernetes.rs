@@ -100,6 +100,9 @@ pub enum ControllerError {
     /// How the cluster is reached cannot be found out.
     #[error("the cluster cannot be reached: {0}")]
     Config(String),
+    /// Endpoints are watched by the namespace, so those of this Service would never be known.
+    #[error("the default backend {0} is in a namespace that is not watched: add that to --watch-namespace")]
+    Unwatched(Name),
     /// No connection can be made ready.
     #[error("the cluster cannot be reached: {0}")]
     Client(#[from] Box<kube::Error>),
@@ -122,6 +125,12 @@ impl Controller {
     /// # Errors
     /// If nothing says where it is.
     pub async fn connect(options: Options) -> Result<Self, ControllerError> {
+        if let Some(backend) = &options.settings.default_backend
+            && !options.namespaces.is_empty()
+            && !options.namespaces.iter().any(|watched| **watched == *backend.namespace)
+        {
+            return Err(ControllerError::Unwatched(backend.clone()));
+        }
         let config = match &options.kubeconfig {
             Some(path) => {
                 let file = Kubeconfig::read_from(path).map_err(|error| ControllerError::Config(error.to_string()))?;
@@ -226,7 +235,27 @@ impl Controller {
                 &self.options.namespace_selector,
             );
         }
+        self.watch_published(changes, tasks);
         awaited
+    }
+
+    /// Watches the Service that is published by its name, where its namespace is not watched. Nothing waits for it: whoever
+    /// may not do so serves nevertheless.
+    fn watch_published(&self, changes: &mpsc::Sender<Change>, tasks: &mut JoinSet<()>) {
+        let namespaces = &self.options.namespaces;
+        let Some(service) = &self.options.publish_service else { return };
+        if namespaces.is_empty() || namespaces.iter().any(|watched| **watched == *service.namespace) {
+            return;
+        }
+        let scope = Scope {
+            kind: Kind::Service,
+            namespace: Some(service.namespace.to_string()),
+            labels: String::new(),
+            fields: format!("metadata.name={}", service.name),
+            silence: self.options.silence,
+        };
+        let api = Api::<Lenient<Service>>::namespaced(self.client.clone(), &service.namespace);
+        tasks.spawn(watch::follow(api, scope, changes.clone(), Arc::clone(&self.metrics)));
     }
 
     /// Keeps the status of every Ingress of ours what it should be, while we lead. Never returns.

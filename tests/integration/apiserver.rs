@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use serde_json::json;
 
-use crate::support::{Authority, Browser, PATIENCE, Refusal, cluster, eventually, ingress, origin, slice};
+use crate::support::{Authority, Browser, PATIENCE, Refusal, cluster, eventually, ingress, origin, service, slice};
 
 #[tokio::test]
 async fn a_watch_whose_beginning_is_gone_begins_anew() {
@@ -192,6 +192,28 @@ async fn a_token_that_is_refused_is_tried_until_there_is_another() {
 }
 
 #[tokio::test]
+async fn a_service_in_a_namespace_that_is_not_watched_is_published() {
+    let cluster = cluster().watching("default").publishing("front", "moorline").run().await;
+    let mut front = service("moorline");
+    front["metadata"]["namespace"] = json!("front");
+    front["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": "192.0.2.7" }] } });
+    cluster.api.put("services", front);
+    let published = || {
+        let site = cluster.api.object("ingresses", "default", "site").expect("it is there");
+        site["status"]["loadBalancer"]["ingress"][0]["ip"] == "192.0.2.7"
+    };
+    eventually("its address is in the status", published).await;
+}
+
+#[tokio::test]
+async fn a_published_service_that_may_not_be_seen_keeps_nothing_from_being_served() {
+    let cluster = cluster().watching("default").publishing("front", "moorline").begin().await;
+    cluster.api.refuse_in("front", Refusal::new(403, "Forbidden"));
+    cluster.serves("site", "posts").await;
+    cluster.learns("new").await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_could_not_be_read_at_first_is_shown_nevertheless() {
     let authority = Authority::new();
     let (der, cert, key) = authority.made(&["site"]);
@@ -213,6 +235,15 @@ async fn a_certificate_that_could_not_be_read_at_first_is_shown_nevertheless() {
         assert!(tokio::time::Instant::now() < deadline, "another one is shown");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_default_backend_whose_endpoints_would_never_be_known_is_refused() {
+    let said = cluster().watching("default").defaulting_to("other", "posts").refused().await;
+    assert_eq!(
+        said,
+        "the default backend other/posts is in a namespace that is not watched: add that to --watch-namespace"
+    );
 }
 
 /// Waits until nobody serves a host.
