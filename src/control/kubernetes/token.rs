@@ -3,7 +3,7 @@
 //! kube reads such a file every 50 seconds, so a token that is taken back early would keep us out for so long. A file in
 //! memory is read in microseconds, and there are few requests: it is read for each of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
@@ -19,7 +19,9 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     let auth = &mut config.auth_info;
     // A token that is written down comes first, and so does whatever else there is to be let in with.
     let is_alone = auth.token.is_none() && auth.username.is_none() && auth.auth_provider.is_none();
-    let Some(path) = auth.token_file.take_if(|_| is_alone) else { return Client::try_from(config) };
+    // A file that is not there at the start is left to kube, which says so.
+    let is_ours = |path: &mut String| is_alone && read(Path::new(path)).is_some();
+    let Some(path) = auth.token_file.take_if(is_ours) else { return Client::try_from(config) };
     let path = PathBuf::from(path);
     let mut last = None;
     let sign = move |mut request: Request<Body>| {
@@ -33,7 +35,7 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     Ok(ClientBuilder::try_from(config)?.with_layer(&MapRequestLayer::new(sign)).build())
 }
 
-fn read(path: &PathBuf) -> Option<HeaderValue> {
+fn read(path: &Path) -> Option<HeaderValue> {
     let text = std::fs::read_to_string(path).ok()?;
     let mut value = HeaderValue::try_from(format!("Bearer {}", text.trim())).ok()?;
     value.set_sensitive(true);
