@@ -40,6 +40,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("rustix::", &["descriptors"]),
     ("kube::", &["control/kubernetes"]),
     ("k8s_openapi::", &["control/kubernetes"]),
+    ("tower::", &["control/kubernetes/token"]),
     ("md5::", &["routing/session/legacy"]),
     ("regex::", &["routing/filters/pattern"]),
 ];
@@ -72,6 +73,7 @@ const PURE: &[&str] = &[
     "control/kubernetes/advice",
     "control/kubernetes/annotations",
     "control/kubernetes/index",
+    "control/kubernetes/lenient",
     "control/kubernetes/manifests",
     "control/kubernetes/objects",
     "control/kubernetes/preflight/facts",

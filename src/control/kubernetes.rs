@@ -7,8 +7,10 @@ pub mod advice;
 pub mod annotations;
 mod connect;
 pub mod events;
+pub mod feed;
 pub mod index;
 pub mod lease;
+pub mod lenient;
 pub mod manifests;
 mod metrics;
 pub mod objects;
@@ -19,6 +21,7 @@ pub mod review;
 pub mod secrets;
 pub mod session_keys;
 pub mod status;
+pub mod token;
 pub mod translate;
 pub mod watch;
 
@@ -43,6 +46,7 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinSet;
 
 use self::lease::Candidate;
+use self::lenient::Lenient;
 use self::metrics::{Metrics, Shown};
 use self::objects::{Kind, Name, Object, POD_NAME};
 use self::reconcile::{Inputs, Outputs, Reconciler};
@@ -89,6 +93,9 @@ pub struct Options {
     pub lease: String,
     /// The Secret of the session keys.
     pub keys: String,
+    /// After so long without a byte a connection to the API server is dead: [`watch::SILENCE`], unless somebody cannot
+    /// wait that long.
+    pub silence: Duration,
 }
 
 /// Why there is no controller.
@@ -97,6 +104,9 @@ pub enum ControllerError {
     /// How the cluster is reached cannot be found out.
     #[error("the cluster cannot be reached: {0}")]
     Config(String),
+    /// Endpoints are watched by the namespace, so those of this Service would never be known.
+    #[error("the default backend {0} is in a namespace that is not watched: add that to --watch-namespace")]
+    Unwatched(Name),
     /// No connection can be made ready.
     #[error("the cluster cannot be reached: {0}")]
     Client(#[from] Box<kube::Error>),
@@ -119,9 +129,17 @@ impl Controller {
     /// # Errors
     /// If nothing says where it is.
     pub async fn connect(options: Options) -> Result<Self, ControllerError> {
-        let config = connect::config(options.kubeconfig.as_deref()).await?;
+        if let Some(backend) = &options.settings.default_backend
+            && !options.namespaces.is_empty()
+            && !options.namespaces.iter().any(|watched| **watched == *backend.namespace)
+        {
+            return Err(ControllerError::Unwatched(backend.clone()));
+        }
+        let mut config = connect::config(options.kubeconfig.as_deref(), options.silence).await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(Box::new)?;
+        // Whoever asks has pauses of their own; kube's are minutes long in the end.
+        config.default_retry = false;
+        let client = token::client(config).map_err(Box::new)?;
         Ok(Self { options, client, namespace, metrics: Arc::default() })
     }
 
@@ -151,7 +169,7 @@ impl Controller {
         tasks.spawn(secrets::follow(self.client.clone(), wanted_rx, states));
         let (rings, rings_rx) = channel::channel(None);
         let keys = Name::new(&self.namespace, &self.options.keys);
-        tasks.spawn(session_keys::follow(self.client.clone(), keys, rings));
+        tasks.spawn(session_keys::follow(self.client.clone(), keys, self.options.silence, rings));
         let (leader, leader_rx) = channel::channel(false);
         let (said, said_rx) = mpsc::channel(SAID);
         let identity = self.options.identity.clone();
@@ -202,12 +220,36 @@ impl Controller {
         let mut go = Begin { controller: self, changes, tasks, awaited: &mut awaited, namespace: None };
         // A class is the cluster's: whoever may only look into namespaces takes the class by its name.
         if !self.options.settings.ownership.by_name || self.options.namespaces.is_empty() {
-            go.follow(Api::<IngressClass>::all(self.client.clone()), Kind::Class, "");
+            go.follow(Api::<Lenient<IngressClass>>::all(self.client.clone()), Kind::Class, "");
         }
         if !self.options.namespace_selector.is_empty() {
-            go.follow(Api::<Namespace>::all(self.client.clone()), Kind::Namespace, &self.options.namespace_selector);
+            go.follow(
+                Api::<Lenient<Namespace>>::all(self.client.clone()),
+                Kind::Namespace,
+                &self.options.namespace_selector,
+            );
         }
+        self.watch_published(changes, tasks);
         awaited
+    }
+
+    /// Watches the Service that is published by its name, where its namespace is not watched. Nothing waits for it: whoever
+    /// may not do so serves nevertheless.
+    fn watch_published(&self, changes: &mpsc::Sender<Change>, tasks: &mut JoinSet<()>) {
+        let namespaces = &self.options.namespaces;
+        let Some(service) = &self.options.publish_service else { return };
+        if namespaces.is_empty() || namespaces.iter().any(|watched| **watched == *service.namespace) {
+            return;
+        }
+        let scope = Scope {
+            kind: Kind::Service,
+            namespace: Some(service.namespace.to_string()),
+            labels: String::new(),
+            fields: format!("metadata.name={}", service.name),
+            silence: self.options.silence,
+        };
+        let api = Api::<Lenient<Service>>::namespaced(self.client.clone(), &service.namespace);
+        tasks.spawn(watch::follow(api, scope, changes.clone(), Arc::clone(&self.metrics)));
     }
 
     /// Keeps the status of every Ingress of ours what it should be, while we lead. Never returns.
@@ -273,18 +315,19 @@ impl Begin<'_> {
     {
         let client = self.controller.client.clone();
         let api = match &self.namespace {
-            Some(namespace) => Api::<K>::namespaced(client, namespace),
-            None => Api::<K>::all(client),
+            Some(namespace) => Api::<Lenient<K>>::namespaced(client, namespace),
+            None => Api::<Lenient<K>>::all(client),
         };
         self.follow(api, kind, labels);
     }
 
-    fn follow<K>(&mut self, api: Api<K>, kind: Kind, labels: &str)
+    fn follow<K>(&mut self, api: Api<Lenient<K>>, kind: Kind, labels: &str)
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + Into<Object> + 'static,
     {
         self.awaited.insert((kind, self.namespace.clone()));
-        let scope = Scope { kind, namespace: self.namespace.clone(), labels: labels.to_owned() };
+        let (silence, fields) = (self.controller.options.silence, String::new());
+        let scope = Scope { kind, namespace: self.namespace.clone(), labels: labels.to_owned(), fields, silence };
         self.tasks.spawn(watch::follow(api, scope, self.changes.clone(), Arc::clone(&self.controller.metrics)));
     }
 }

@@ -11,6 +11,7 @@ use crate::config::args::IngressArgs;
 use crate::config::{Config, kubernetes};
 use crate::control::kubernetes::objects::Name;
 use crate::control::kubernetes::translate::Settings;
+use crate::control::kubernetes::watch::SILENCE;
 use crate::control::kubernetes::{Controller, Options};
 use crate::descriptors;
 
@@ -68,5 +69,6 @@ fn options(args: &IngressArgs) -> Options {
         update_status: args.update_status,
         lease: args.election_id.clone(),
         keys: args.session_keys_secret.clone(),
+        silence: SILENCE,
     }
 }

@@ -195,7 +195,7 @@ fn a_cluster_is_looked_at_and_every_line_says_how_it_is() {
     = deploy/base/cluster-role.yaml has it; the chart, too
 √ may create, patch events (core, events.k8s.io)
 √ may create leases (coordination.k8s.io) in moorline
-√ may get, update, patch leases moorline-ingress-leader (coordination.k8s.io) in moorline
+√ may get, update leases moorline-ingress-leader (coordination.k8s.io) in moorline
 √ may create secrets (core) in moorline
 √ may get, list, watch, update, patch secrets moorline-session-keys (core) in moorline
 √ may get, list pods (core) in moorline

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod admin;
+#[cfg(feature = "kubernetes")]
+mod apiserver;
 mod bodies;
 mod canary;
 mod commands;

@@ -1,6 +1,10 @@
 //! The words that tests are written in.
 
+#[cfg(feature = "kubernetes")]
+mod apiserver;
 mod client;
+#[cfg(feature = "kubernetes")]
+mod cluster;
 pub(crate) mod frames;
 mod front;
 mod grpc;
@@ -13,7 +17,11 @@ mod tls;
 
 use std::time::Duration;
 
+#[cfg(feature = "kubernetes")]
+pub(crate) use apiserver::{ApiServer, Refusal, api_server};
 pub(crate) use client::{Client, Response};
+#[cfg(feature = "kubernetes")]
+pub(crate) use cluster::{Cluster, cluster, ingress, service, slice};
 pub(crate) use front::{Front, front};
 pub(crate) use grpc::{Caller, GrpcOrigin, cookie as grpc_cookie, grpc_origin};
 pub(crate) use http2::{Act, Http2Origin, Step, frame, http2_origin, raw_http2};

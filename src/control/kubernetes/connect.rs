@@ -6,16 +6,16 @@ use std::time::Duration;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use super::{ControllerError, watch};
+use super::ControllerError;
 
 /// Whatever is not there by then is not there.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// What a file says, or, without one, what is said to a pod or to kubectl.
+/// What a file says, or, without one, what is said to a pod or to kubectl. A connection that is silent for so long is dead.
 ///
 /// # Errors
 /// If nothing says where the cluster is.
-pub(super) async fn config(kubeconfig: Option<&Path>) -> Result<Config, ControllerError> {
+pub(super) async fn config(kubeconfig: Option<&Path>, silence: Duration) -> Result<Config, ControllerError> {
     let mut config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(|error| ControllerError::Config(error.to_string()))?;
@@ -25,6 +25,6 @@ pub(super) async fn config(kubeconfig: Option<&Path>) -> Result<Config, Controll
         }
         None => Config::infer().await.map_err(|error| ControllerError::Config(error.to_string()))?,
     };
-    (config.read_timeout, config.connect_timeout) = (Some(watch::SILENCE), Some(CONNECT));
+    (config.read_timeout, config.connect_timeout) = (Some(silence), Some(CONNECT));
     Ok(config)
 }

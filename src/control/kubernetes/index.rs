@@ -99,9 +99,10 @@ impl Index {
         }
     }
 
-    /// These are all objects of a kind, in these namespaces (`None`: in all): what is not among them is gone.
-    pub fn reset(&mut self, kind: Kind, namespace: Option<&str>, objects: Vec<Object>) {
-        let there: BTreeSet<Name> = objects.iter().map(|object| object.name().clone()).collect();
+    /// These are all objects of a kind, in these namespaces (`None`: in all): what is not among them is gone, but for
+    /// those of these names, which are what they were.
+    pub fn reset(&mut self, kind: Kind, namespace: Option<&str>, objects: Vec<Object>, kept: &BTreeSet<Name>) {
+        let there: BTreeSet<Name> = objects.iter().map(Object::name).chain(kept).cloned().collect();
         for name in self.names(kind) {
             if namespace.is_none_or(|namespace| *name.namespace == *namespace) && !there.contains(&name) {
                 self.delete(kind, &name);

@@ -19,6 +19,8 @@ use super::objects::Name;
 const DURATION: Duration = Duration::from_secs(15);
 /// How long a holder that cannot renew believes in itself.
 const RENEW: Duration = Duration::from_secs(10);
+/// How long it is tried: a server that hangs must not keep us believing in ourselves longer than others do.
+const ATTEMPT: Duration = Duration::from_secs(4);
 /// How often it is tried.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -43,10 +45,13 @@ impl Candidate {
     /// Tries to hold the Lease, and says whether it does. Never returns; cancel safe.
     pub async fn run(&mut self, leader: &watch::Sender<bool>) {
         loop {
-            match self.attempt().await {
-                Ok(true) => self.renewed = Some(Instant::now()),
-                Ok(false) => self.renewed = None,
-                Err(error) => tracing::debug!(lease = %self.name, %error, "the Lease cannot be had"),
+            // What was written counts from when it was begun.
+            let now = Instant::now();
+            match tokio::time::timeout(ATTEMPT, self.attempt()).await {
+                Ok(Ok(true)) => self.renewed = Some(now),
+                Ok(Ok(false)) => self.renewed = None,
+                Ok(Err(error)) => tracing::debug!(lease = %self.name, %error, "the Lease cannot be had"),
+                Err(_) => tracing::debug!(lease = %self.name, "nobody says whether the Lease can be had"),
             }
             let holds = self.renewed.is_some_and(|renewed| Instant::now().saturating_duration_since(renewed) < RENEW);
             leader.send_if_modified(|was| std::mem::replace(was, holds) != holds);
@@ -56,9 +61,12 @@ impl Candidate {
 
     /// Lets go, so that another replica need not wait.
     pub async fn release(&mut self) {
-        if self.renewed.take().is_none() {
-            return;
+        if self.renewed.take().is_some() && tokio::time::timeout(ATTEMPT, self.give_back()).await.is_err() {
+            tracing::debug!(lease = %self.name, "the Lease was not released in time");
         }
+    }
+
+    async fn give_back(&self) {
         let Ok(Some(mut lease)) = self.api.get_opt(&self.name.name).await else { return };
         let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity))
         else {

@@ -21,7 +21,7 @@ use super::objects::{Kind, Name};
 use super::problem::Verdict;
 use super::status::Places;
 use super::translate::{SecretState, Secrets, Translation, Translator};
-use super::watch::Change;
+use super::watch::{Change, Scope};
 use crate::clock::Clock;
 use crate::routing::KeyRing;
 use crate::snapshot::{Certificate, CertificateSet, Certificates, Publisher};
@@ -155,8 +155,8 @@ impl Reconciler {
         match change {
             Change::Apply(object) => self.index.apply(object),
             Change::Delete(kind, name) => self.index.delete(kind, &name),
-            Change::Reset(kind, namespace, objects) => {
-                self.index.reset(kind, namespace.as_deref(), objects);
+            Change::Reset(Scope { kind, namespace, .. }, objects, unreadable) => {
+                self.index.reset(kind, namespace.as_deref(), objects, &unreadable);
                 if awaited.remove(&(kind, namespace)) && awaited.is_empty() {
                     tracing::info!("all lists are in");
                 }
@@ -172,6 +172,14 @@ impl Reconciler {
                 self.index.mark(ingress);
             }
             if self.default_certificate.as_ref() == Some(&name) {
+                // No Ingress names it, so nobody else would say so.
+                match &state {
+                    SecretState::Good(_) => {}
+                    SecretState::Missing => tracing::warn!(secret = %name, "the default certificate is not there"),
+                    SecretState::Broken(why) | SecretState::Kept(_, why) => {
+                        tracing::warn!(secret = %name, why, "the default certificate cannot be used");
+                    }
+                }
                 self.index.mark_all();
             }
             self.secrets.insert(name, state);

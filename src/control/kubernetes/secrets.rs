@@ -18,6 +18,8 @@ use crate::control::tls;
 
 /// How often all of them are read again, unless they are so many that this would be more than `RATE`.
 const EVERY: Duration = Duration::from_secs(30);
+/// When what is new could not be read, it is tried again after this.
+const AGAIN: Duration = Duration::from_secs(2);
 /// As many are read again each second, at most.
 const RATE: usize = 20;
 /// As many are read at once when they are new.
@@ -40,8 +42,10 @@ pub async fn follow(
             tell(&mut versions, name, outcome, &states).await;
         }
         let next = round + EVERY;
+        let is_unread = names.iter().any(|name| !versions.contains_key(name));
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(AGAIN), if is_unread => {}
             () = tokio::time::sleep_until(next) => {
                 round = Instant::now();
                 let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE as u32);

@@ -4,21 +4,20 @@
 //! afresh: a new ring would end every session.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PostParams;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
+use super::feed::{Feed, Seen};
+use super::lenient::Lenient;
 use super::objects::Name;
 use crate::file::keys::KeyFile;
 use crate::routing::KeyRing;
@@ -30,35 +29,43 @@ const ENTRY: &str = "keys.yaml";
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Follows the Secret. Never returns.
-pub async fn follow(client: Client, name: Name, rings: watch::Sender<Option<Arc<KeyRing>>>) {
-    let api: Api<Secret> = Api::namespaced(client, &name.namespace);
+pub async fn follow(client: Client, name: Name, silence: Duration, rings: watch::Sender<Option<Arc<KeyRing>>>) {
+    let api: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
+    let all: Api<Lenient<Secret>> = Api::namespaced(client, &name.namespace);
+    let mut feed = Feed::new(all, "", &format!("metadata.name={}", name.name), silence);
     let mut last_good: Option<String> = None;
     loop {
-        let config = watcher::Config::default().fields(&format!("metadata.name={}", name.name)).timeout(25);
-        let mut stream = pin!(watcher(api.clone(), config));
-        let mut is_there = false;
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(Event::Init) => is_there = false,
-                Ok(Event::InitApply(secret) | Event::Apply(secret)) => {
-                    is_there = true;
-                    take(&name, &secret, &mut last_good, &rings);
-                }
-                Ok(Event::InitDone) if is_there => {}
-                Ok(Event::InitDone | Event::Delete(_)) => {
-                    if let Err(error) = create(&api, &name, &mut last_good).await {
-                        tracing::error!(secret = %name, %error, "the session keys cannot be kept in their Secret");
-                        break;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(secret = %name, %error, "the watch of the session keys failed; the last good ones serve on");
-                    break;
+        let secret = match feed.next().await {
+            Ok(Seen::All(mut all)) => all.pop(),
+            Ok(Seen::Applied(secret)) => Some(secret),
+            Ok(Seen::Deleted(_)) => None,
+            Ok(Seen::Quiet) => continue,
+            Err(error) => {
+                tracing::warn!(secret = %name, %error, "the watch of the session keys failed; the last good ones serve on");
+                again(&mut feed).await;
+                continue;
+            }
+        };
+        match secret.map(|secret| secret.object) {
+            Some(Ok(secret)) => take(&name, &secret, &mut last_good, &rings),
+            // Why, might tell what is in it.
+            Some(Err(_)) => {
+                tracing::error!(secret = %name, "the Secret cannot be read; the last good session keys serve on");
+            }
+            None => {
+                if let Err(error) = create(&api, &name, &mut last_good).await {
+                    tracing::error!(secret = %name, %error, "the session keys cannot be kept in their Secret");
+                    again(&mut feed).await;
                 }
             }
         }
-        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// After a moment, all is looked at again.
+async fn again(feed: &mut Feed<Secret>) {
+    feed.forget();
+    tokio::time::sleep(PAUSE).await;
 }
 
 /// Makes what is in the Secret the ring that is used, if it is one.

@@ -8,23 +8,22 @@
 //! A server that was put back to an older state knows nothing of the revision from which it is to go on, and says so for
 //! ever. After a few failures, and now and then in any case, everything is listed again.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::feed::{Feed, FeedError, Seen};
+use super::lenient::Lenient;
 use super::metrics::Metrics;
 use super::objects::{Kind, Name, Object};
 
-/// After so many seconds the server ends a watch, which goes on at once from where it was.
-const WATCH: u32 = 25;
-/// A connection that has been silent for so long is dead.
+/// A connection that has been silent for so long is dead. The server is asked to end each watch after 25 s.
 pub const SILENCE: Duration = Duration::from_secs(29);
 /// After about so long everything is listed again, whatever the watch says.
 const RELIST: Duration = Duration::from_secs(15 * 60);
@@ -33,6 +32,9 @@ const FAILURES: u32 = 4;
 /// The first pause after a failure, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// After a server has said that it has too much to do, at least: it asks for a second or more.
+const BUSY: Duration = Duration::from_secs(2);
+
 /// What a watch has seen.
 #[derive(Debug)]
 pub enum Change {
@@ -40,8 +42,8 @@ pub enum Change {
     Apply(Object),
     /// An object is gone.
     Delete(Kind, Name),
-    /// These are all objects of a kind, in this namespace or in all.
-    Reset(Kind, Option<String>, Vec<Object>),
+    /// These are all objects of this scope; and those of these names, which cannot be read, are what they were.
+    Reset(Scope, Vec<Object>, BTreeSet<Name>),
 }
 
 /// Which objects are watched.
@@ -53,71 +55,89 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// With which labels; empty: any.
     pub labels: String,
+    /// With which fields; empty: any.
+    pub fields: String,
+    /// Connections that are silent for so long are dead.
+    pub silence: Duration,
 }
 
 /// Follows the objects of one kind. Never returns; dropping it ends it.
-pub async fn follow<K>(api: Api<K>, scope: Scope, changes: mpsc::Sender<Change>, metrics: Arc<Metrics>)
+pub async fn follow<K>(api: Api<Lenient<K>>, scope: Scope, changes: mpsc::Sender<Change>, metrics: Arc<Metrics>)
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + Into<Object> + 'static,
-    K::DynamicType: Default,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Into<Object> + 'static,
 {
-    let mut config = watcher::Config::default().timeout(WATCH);
-    if !scope.labels.is_empty() {
-        config = config.labels(&scope.labels);
-    }
+    let mut feed = Feed::new(api, &scope.labels, &scope.fields, scope.silence);
     let mut failures = 0;
     loop {
-        let mut stream = pin!(watcher(api.clone(), config.clone()));
         let mut relist = pin!(tokio::time::sleep(RELIST.mul_f64(0.8 + 0.4 * fastrand::f64())));
-        let mut listed = Vec::new();
+        feed.forget();
         loop {
-            let event = tokio::select! {
-                event = stream.next() => event,
+            let seen = tokio::select! {
+                seen = feed.next() => seen,
                 () = &mut relist => break,
             };
-            let change = match event {
-                Some(Ok(Event::Init)) => {
-                    listed = Vec::new();
-                    continue;
-                }
-                Some(Ok(Event::InitApply(object))) => {
-                    listed.push(object.into());
-                    continue;
-                }
-                Some(Ok(Event::InitDone)) => {
-                    Change::Reset(scope.kind, scope.namespace.clone(), std::mem::take(&mut listed))
-                }
-                Some(Ok(Event::Apply(object))) => Change::Apply(object.into()),
-                Some(Ok(Event::Delete(object))) => Change::Delete(scope.kind, Name::of(object.meta())),
-                Some(Err(error)) => {
+            let seen = match seen {
+                Ok(seen) => seen,
+                Err(error) => {
                     failures += 1;
                     metrics.watch_failed(scope.kind);
                     if failures == 1 {
                         tracing::warn!(kind = ?scope.kind, %error, "a watch failed; the last good state serves on");
                     }
-                    pause(failures).await;
+                    pause(failures, &error).await;
                     if failures % FAILURES == 0 {
                         break;
                     }
                     continue;
                 }
-                None => break,
             };
-            if failures > 0 {
+            metrics.seen();
+            // Where lists succeed and watches fail, the pauses between them grow nevertheless.
+            if failures > 0 && !matches!(seen, Seen::All(_)) {
                 tracing::info!(kind = ?scope.kind, failures, "the watch goes on");
                 failures = 0;
             }
-            metrics.seen();
-            if changes.send(change).await.is_err() {
+            if let Some(change) = change(seen, &scope)
+                && changes.send(change).await.is_err()
+            {
                 return;
             }
         }
     }
 }
 
+/// What is seen, if it says anything.
+fn change<K: Into<Object>>(seen: Seen<K>, scope: &Scope) -> Option<Change> {
+    match seen {
+        Seen::All(all) => {
+            let (mut objects, mut unreadable) = (Vec::new(), BTreeSet::new());
+            for one in all {
+                match read(one, scope.kind) {
+                    Ok(object) => objects.push(object),
+                    Err(name) => drop(unreadable.insert(name)),
+                }
+            }
+            Some(Change::Reset(scope.clone(), objects, unreadable))
+        }
+        Seen::Applied(one) => read(one, scope.kind).ok().map(Change::Apply),
+        Seen::Deleted(one) => Some(Change::Delete(scope.kind, Name::of(&one.meta))),
+        Seen::Quiet => None,
+    }
+}
+
+/// The object, or the name of what is none.
+fn read<K: Into<Object>>(one: Lenient<K>, kind: Kind) -> Result<Object, Name> {
+    one.object.map(Into::into).map_err(|error| {
+        let (name, uid) = (Name::of(&one.meta), one.meta.uid.unwrap_or_default());
+        tracing::warn!(?kind, %name, uid, %error, "an object cannot be read; what was known of it holds");
+        name
+    })
+}
+
 /// Doubles with each failure; the jitter keeps replicas from asking all at once.
-async fn pause(failures: u32) {
+async fn pause(failures: u32, error: &FeedError) {
     let (first, longest) = PAUSE;
-    let pause = first.saturating_mul(1 << failures.min(10)).min(longest);
+    let shortest = if error.is_too_much() { BUSY } else { first };
+    let pause = first.saturating_mul(1 << failures.min(10)).clamp(shortest, longest);
     tokio::time::sleep(pause.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
 }

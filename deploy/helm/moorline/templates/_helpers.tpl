@@ -31,7 +31,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - { apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch] }
 - { apiGroups: [apps], resources: [statefulsets], verbs: [list, watch] }
 - { apiGroups: [""], resources: [secrets], verbs: [get] }
-- { apiGroups: [networking.k8s.io], resources: [ingresses/status], verbs: [update, patch] }
+- { apiGroups: [networking.k8s.io], resources: [ingresses/status], verbs: [patch] }
 - { apiGroups: ["", events.k8s.io], resources: [events], verbs: [create, patch] }
 {{- end }}
 

@@ -23,6 +23,7 @@ use super::permissions::{Answer, Permission, Place, needed};
 use crate::control::kubernetes::objects::{Kind, Name, Object, POD_NAME};
 use crate::control::kubernetes::review::ring;
 use crate::control::kubernetes::translate::Translator;
+use crate::control::kubernetes::watch::SILENCE;
 use crate::control::kubernetes::{ControllerError, connect, secrets};
 use crate::routing::{Millis, Return};
 
@@ -38,7 +39,7 @@ const SECRETS: usize = 1000;
 /// # Errors
 /// If it is not reached. That something is not allowed is none.
 pub async fn look(asked: &Asked) -> Result<Facts, ControllerError> {
-    let mut config = connect::config(asked.kubeconfig.as_deref()).await?;
+    let mut config = connect::config(asked.kubeconfig.as_deref(), SILENCE).await?;
     if let Some(user) = &asked.user {
         let user = HeaderValue::from_str(user).map_err(|error| ControllerError::Config(error.to_string()))?;
         config.headers.push((HeaderName::from_static("impersonate-user"), user));

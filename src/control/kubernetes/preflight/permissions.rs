@@ -76,7 +76,7 @@ pub fn needed(lease: &str, keys: &str, with_classes: bool, with_namespaces: bool
             Place::Watched,
             &["networking.k8s.io"],
             "ingresses/status",
-            &["update", "patch"],
+            &["patch"],
             Without::Less("kubectl get ingress shows no ADDRESS"),
         ),
         of(
@@ -89,7 +89,7 @@ pub fn needed(lease: &str, keys: &str, with_classes: bool, with_namespaces: bool
         own(&["coordination.k8s.io"], "leases", &["create"], leader),
         Permission {
             name: Some(lease.to_owned()),
-            ..own(&["coordination.k8s.io"], "leases", &["get", "update", "patch"], leader)
+            ..own(&["coordination.k8s.io"], "leases", &["get", "update"], leader)
         },
         own(&[""], "secrets", &["create"], Without::Nothing),
         Permission {

@@ -1,0 +1,207 @@
+//! The objects of one kind: listed once, and watched from there on. Whatever fails is told, and gone on from.
+//!
+//! ## Why not kube's watcher
+//! It gives up a whole list for one object that cannot be read, goes on behind a line that it could not read as if
+//! nothing had been in it, and asks again at once, for ever, where a watch ends as soon as it has begun: so does whatever
+//! answers without a body, such as a load balancer whose API server is away.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::core::Status;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::lenient::Lenient;
+
+/// As many objects are in one answer, as client-go has it.
+const PAGE: u32 = 500;
+/// A watch that has said nothing has lasted at least so long, or else it has failed.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// So much earlier than a connection is given up, the server is asked to end a watch.
+const MARGIN: Duration = Duration::from_secs(4);
+
+/// What is seen of the objects of one kind.
+#[derive(Debug)]
+pub enum Seen<K> {
+    /// These are all of them.
+    All(Vec<Lenient<K>>),
+    /// One is like this now.
+    Applied(Lenient<K>),
+    /// One is gone.
+    Deleted(Lenient<K>),
+    /// Nothing has happened, and the server is there.
+    Quiet,
+}
+
+/// Why nothing is seen. The next call tries again: wait a moment before it.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// They could not be listed.
+    #[error("the list failed: {0}")]
+    List(#[source] kube::Error),
+    /// A list or an object says no version from which a watch could begin.
+    #[error("there is no resourceVersion in what the server says")]
+    NoVersion,
+    /// They could not be watched, or no longer.
+    #[error("the watch failed: {0}")]
+    Watch(#[source] kube::Error),
+    /// The server has ended a watch, and says why.
+    #[error("the server ended the watch: {} (code {})", .0.message, .0.code)]
+    Refused(Box<Status>),
+    /// The server has ended a watch, and does not say why.
+    #[error("the server ended the watch as soon as it had begun")]
+    Short,
+}
+
+/// The objects of one kind.
+pub struct Feed<K> {
+    api: Api<Lenient<K>>,
+    list: ListParams,
+    watch: WatchParams,
+    state: State<K>,
+}
+
+enum State<K> {
+    /// Nothing is known: everything has to be listed.
+    Unknown,
+    /// What has happened up to this version is known.
+    Known(String),
+    /// The same, and what happens is told.
+    Watching {
+        version: String,
+        events: BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>,
+        since: Instant,
+        heard: bool,
+    },
+}
+
+impl<K> Feed<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    /// The objects with these labels and fields, as selectors; empty: any. On connections that are given up when they have
+    /// been silent for so long.
+    pub fn new(api: Api<Lenient<K>>, labels: &str, fields: &str, silence: Duration) -> Self {
+        let selector = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let (label_selector, field_selector) = (selector(labels), selector(fields));
+        let list = ListParams { label_selector, field_selector, limit: Some(PAGE), ..ListParams::default() };
+        let seconds = silence.saturating_sub(MARGIN).as_secs().max(1);
+        let watch = WatchParams {
+            label_selector: list.label_selector.clone(),
+            field_selector: list.field_selector.clone(),
+            timeout: u32::try_from(seconds).ok(),
+            bookmarks: true,
+            send_initial_events: false,
+        };
+        Self { api, list, watch, state: State::Unknown }
+    }
+
+    /// What was seen may be wrong: everything is listed again next.
+    pub fn forget(&mut self) {
+        self.state = State::Unknown;
+    }
+
+    /// What is seen next. Not cancel safe: afterwards, [`forget`](Self::forget).
+    ///
+    /// # Errors
+    /// Whatever fails, once for each failure.
+    pub async fn next(&mut self) -> Result<Seen<K>, FeedError> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Unknown) {
+                State::Unknown => return self.list().await,
+                State::Known(version) => match self.api.watch(&self.watch, &version).await {
+                    Ok(events) => {
+                        let (events, since) = (events.boxed(), Instant::now());
+                        self.state = State::Watching { version, events, since, heard: false };
+                    }
+                    Err(error) => return Err(self.failed(version, error)),
+                },
+                State::Watching { version, mut events, since, heard } => match events.next().await {
+                    Some(Ok(event)) => return self.take(event, version, events, since),
+                    Some(Err(error)) => return Err(self.failed(version, error)),
+                    None => {
+                        self.state = State::Known(version);
+                        let is_short = !heard && Instant::now().saturating_duration_since(since) < SHORTEST;
+                        return if is_short { Err(FeedError::Short) } else { Ok(Seen::Quiet) };
+                    }
+                },
+            }
+        }
+    }
+
+    async fn list(&mut self) -> Result<Seen<K>, FeedError> {
+        let (mut params, mut all) = (self.list.clone(), Vec::new());
+        loop {
+            let page = self.api.list(&params).await.map_err(FeedError::List)?;
+            all.extend(page.items);
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                let version = page.metadata.resource_version.filter(|version| !version.is_empty());
+                self.state = State::Known(version.ok_or(FeedError::NoVersion)?);
+                return Ok(Seen::All(all));
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: WatchEvent<Lenient<K>>,
+        version: String,
+        events: BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>,
+        since: Instant,
+    ) -> Result<Seen<K>, FeedError> {
+        let (next, seen) = match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                (object.meta.resource_version.clone(), Seen::Applied(object))
+            }
+            WatchEvent::Deleted(object) => (object.meta.resource_version.clone(), Seen::Deleted(object)),
+            WatchEvent::Bookmark(bookmark) => (Some(bookmark.metadata.resource_version), Seen::Quiet),
+            WatchEvent::Error(status) => {
+                if status.code != GONE {
+                    self.state = State::Known(version);
+                }
+                return Err(FeedError::Refused(status));
+            }
+        };
+        let version = next.filter(|version| !version.is_empty()).ok_or(FeedError::NoVersion)?;
+        self.state = State::Watching { version, events, since, heard: true };
+        Ok(seen)
+    }
+
+    /// Goes on from where it was, unless something may have been missed.
+    fn failed(&mut self, version: String, error: kube::Error) -> FeedError {
+        let is_lost = match &error {
+            kube::Error::Api(status) => status.code == GONE,
+            // Nobody knows what was in a line that cannot be read.
+            kube::Error::SerdeError(_) => true,
+            _ => false,
+        };
+        if !is_lost {
+            self.state = State::Known(version);
+        }
+        FeedError::Watch(error)
+    }
+}
+
+impl FeedError {
+    /// Has the server too much to do?
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        match self {
+            Self::List(kube::Error::Api(status)) | Self::Watch(kube::Error::Api(status)) | Self::Refused(status) => {
+                status.code == TOO_MANY
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The version is not known any more.
+const GONE: u16 = 410;
+/// Too many requests.
+const TOO_MANY: u16 = 429;
