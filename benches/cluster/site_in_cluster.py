@@ -17,13 +17,14 @@ INGRESSES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses"
 
 class Site:
     def __init__(self, processes, is_loaded):
-        if not os.environ.get("KUBECONFIG") or not shutil.which("kubectl"):
-            raise CannotRun("needs kubectl, and a cluster that $KUBECONFIG names")
+        if not os.environ.get("KUBECONFIG") or not shutil.which("kubectl") or not shutil.which("wrk"):
+            raise CannotRun("needs kubectl, wrk, and a cluster that $KUBECONFIG names")
         self.processes, self.is_loaded = processes, is_loaded
 
     def __enter__(self):
         if not self.is_loaded:
-            self.load()
+            for program in ("moorline", "posts"):
+                self.load_image(program)
         self.kubectl("apply", "-k", str(ROOT / "deploy/base"))
         # Whoever answers is who is measured.
         self.kubectl("-n", "moorline", "scale", "deployment/moorline", "--replicas=1")
@@ -41,13 +42,15 @@ class Site:
     def __exit__(self, *_):
         subprocess.run(["kubectl", "delete", "namespace", NAMESPACE, "--wait=false"], capture_output=True)
 
-    def load(self):
+    def load_image(self, program):
+        archive = self.processes.scratch / f"{program}.tar"
+        note(f"building the image of {program}")
+        run([str(ROOT / "deploy/image"), program, f"moorline/{program}:0.1.0", str(archive)])
+        self.load_archive(archive)
+
+    def load_archive(self, archive):
         load = os.environ.get("MOORLINE_E2E_LOAD", "kind load image-archive")
-        for program in ("moorline", "posts"):
-            archive = self.processes.scratch / f"{program}.tar"
-            note(f"building the image of {program}")
-            for command in ([str(ROOT / "deploy/image"), program, f"moorline/{program}:0.1.0", str(archive)], ["sh", "-c", f'{load} "$0"', str(archive)]):
-                run(command)
+        run(["sh", "-c", f'{load} "$0"', str(archive)])
 
     def kubectl(self, *args):
         return run(["kubectl", *args])
