@@ -3,6 +3,7 @@
 //!
 //! It shows; it decides nothing. By default it listens on loopback only: what it shows is nobody else's business.
 
+mod guests;
 mod metrics;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use tokio::runtime;
 
+use self::guests::Guests;
 pub use self::metrics::Endpoints;
 use crate::api;
 use crate::bind_error::BindError;
@@ -75,7 +77,7 @@ fn run(listener: TcpListener, router: Router, mut drain: Drain) -> std::io::Resu
     listener.set_nonblocking(true)?;
     let run = async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let served = axum::serve(listener, router);
+        let served = axum::serve(Guests::of(listener), router);
         tokio::select! {
             served = async { served.await } => served,
             () = drain.reached(Stage::Ending) => Ok(()),

@@ -1,5 +1,8 @@
 //! What the admin API shows.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use crate::support::{admin_get, origin, proxy};
 
 #[tokio::test]
@@ -33,6 +36,23 @@ async fn health_metrics_and_sessions_are_shown() {
         "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"200\"}";
     assert_eq!(proxy.metric(requests).await, Some(4.0));
     assert_eq!(proxy.metric("moorline_config_generation").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn who_keeps_connections_open_keeps_nobody_out() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(proxy.admin).await.unwrap());
+    }
+    assert_eq!(admin_get(proxy.admin, "/readyz").await, (200, "ready\n".into()));
+    // The first has lost its place; the last has not.
+    let mut byte = [0];
+    assert!(matches!(idle[0].read(&mut byte).await, Ok(0) | Err(_)));
+    let mut last = idle.pop().unwrap();
+    last.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert_eq!(last.read(&mut byte).await.unwrap(), 1);
 }
 
 #[tokio::test]
