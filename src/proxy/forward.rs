@@ -275,7 +275,7 @@ impl Journey {
             Ok(response) => self.answer(snapshot, rule, forward, response, link, upstream).map(Some),
             Err(error) => {
                 let replay = if repeatable { link.replay() } else { None };
-                self.failed(error, replay, &upstream, link.is_fresh()).map(|()| None)
+                self.failed(error, replay, &upstream, &link).map(|()| None)
             }
         }
     }

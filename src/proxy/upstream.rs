@@ -277,6 +277,11 @@ impl Upstream {
         None
     }
 
+    /// Does a connection say something about where the endpoint is now? It may have been elsewhere when that was made.
+    pub(super) fn is_at(&self, link: &Link) -> bool {
+        link.fits(&self.place.borrow())
+    }
+
     /// Do requests to it share connections?
     pub(super) fn is_multiplexed(&self) -> bool {
         self.place.borrow().transport.protocol.is_http2()

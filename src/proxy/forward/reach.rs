@@ -95,7 +95,7 @@ impl Journey {
         error: SendError,
         replay: Option<Request<RequestBody>>,
         upstream: &InFlight,
-        was_fresh: bool,
+        link: &Link,
     ) -> Result<(), Error> {
         let lane = Rc::clone(&self.lane);
         let worker = lane.worker();
@@ -114,7 +114,7 @@ impl Journey {
             SendError::Unsent(request) => {
                 self.request = Some(*request);
                 // A fresh connection that takes no request is as good as none.
-                if was_fresh {
+                if link.is_fresh() {
                     health::unreachable(worker, upstream, &DialError::Closed);
                     self.give_up(&upstream.id);
                 }
@@ -129,7 +129,8 @@ impl Journey {
             }
             SendError::NoAuthority => return Err(Error::BadRequest("The Host header is no host name.")),
             SendError::Sent { error, answered } => {
-                if is_silence(&error) {
+                // What has a body may wait for a server that reads none of it, and has been acknowledged as little.
+                if replay.is_some() && is_silence(&error) && upstream.is_at(link) {
                     // A dial would only find out the same once more, and take its time for it.
                     health::silent(worker, upstream, worker.limits.upstream_user_timeout);
                     self.give_up(&upstream.id);
@@ -153,8 +154,10 @@ impl Journey {
     }
 }
 
-/// The system has given a connection up, since nobody acknowledged anything (TCP user time-out).
+/// The system has given a connection up, since nobody acknowledged anything (TCP user time-out). It says what a router has
+/// told it meanwhile, if one has.
 fn is_silence(error: &hyper::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    io.is_some_and(|error| matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable))
 }

@@ -178,6 +178,11 @@ async fn drive(driver: Rc<RefCell<Option<Driver>>>, peer: Rc<peer::State>) {
 }
 
 impl Stream {
+    /// See [`Multiplexed::fits`].
+    pub(super) fn fits(&self, place: &Place) -> bool {
+        self.connection.fits(place)
+    }
+
     /// Sends a request and waits for the head of its response; gives up when `watch` says that the time is over.
     /// Dropping the future resets the stream.
     pub(crate) async fn send(

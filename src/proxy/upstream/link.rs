@@ -10,6 +10,7 @@ use super::super::body::RequestBody;
 use super::super::watch::Watch;
 use super::connection::{Connection, SendError};
 use super::http2::Stream;
+use super::place::Place;
 
 /// A request's way to its endpoint, until its response has come to its end.
 #[derive(Debug)]
@@ -63,6 +64,14 @@ impl Link {
         match self {
             Self::Http1(mut connection) => connection.is_usable(cx).then_some(connection),
             Self::Http2(_) => None,
+        }
+    }
+
+    /// Was the connection made to where the endpoint is, and in the way that it is spoken to now?
+    pub(super) fn fits(&self, place: &Place) -> bool {
+        match self {
+            Self::Http1(connection) => connection.fits(place),
+            Self::Http2(stream) => stream.fits(place),
         }
     }
 
