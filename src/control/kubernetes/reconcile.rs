@@ -41,7 +41,7 @@ pub struct Inputs {
     /// What the watches see.
     pub changes: mpsc::Receiver<Change>,
     /// What the Secrets are.
-    pub secrets: mpsc::Receiver<(Name, SecretState)>,
+    pub secrets: mpsc::Receiver<(Name, Option<SecretState>)>,
     /// The key ring, once it is there.
     pub keys: watch::Receiver<Option<Arc<KeyRing>>>,
     /// The lists without which nothing is published.
@@ -164,14 +164,24 @@ impl Reconciler {
         }
     }
 
-    fn secret(&mut self, name: Name, state: SecretState, inputs: &mut Inputs) {
+    fn secret(&mut self, name: Name, state: Option<SecretState>, inputs: &mut Inputs) {
         let mut next = Some((name, state));
         while let Some((name, state)) = next {
+            next = inputs.secrets.try_recv().ok();
+            let users = self.translator.secrets();
+            let (users, is_default) = (users.get(&name), self.default_certificate.as_ref() == Some(&name));
+            let Some(state) = state else {
+                // Unless it has been asked for again meanwhile: then it is about to be read anew.
+                if users.is_none() && !is_default {
+                    self.secrets.remove(&name);
+                }
+                continue;
+            };
             let state = state.after(self.secrets.get(&name));
-            for ingress in self.translator.secrets().get(&name).into_iter().flatten() {
+            for ingress in users.into_iter().flatten() {
                 self.index.mark(ingress);
             }
-            if self.default_certificate.as_ref() == Some(&name) {
+            if is_default {
                 // No Ingress names it, so nobody else would say so.
                 match &state {
                     SecretState::Good(_) => {}
@@ -183,14 +193,12 @@ impl Reconciler {
                 self.index.mark_all();
             }
             self.secrets.insert(name, state);
-            next = inputs.secrets.try_recv().ok();
         }
     }
 
-    fn wanted(&mut self) -> BTreeSet<Name> {
+    fn wanted(&self) -> BTreeSet<Name> {
         let mut wanted: BTreeSet<Name> = self.translator.secrets().into_keys().collect();
         wanted.extend(self.default_certificate.clone());
-        self.secrets.retain(|name, _| wanted.contains(name));
         wanted
     }
 

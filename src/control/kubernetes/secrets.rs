@@ -1,8 +1,7 @@
 //! Certificates from Secrets, read by name: never listed and never watched, so that nobody has to let us see all Secrets
-//! of a cluster. The price is that a renewed certificate is noticed when it is read again: every 30 s, and whenever an
-//! Ingress that names it changes.
+//! of a cluster. The price is that a renewed certificate is noticed when it is read again: every 30 s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::objects::Name;
 use super::translate::SecretState;
@@ -25,36 +24,47 @@ const RATE: usize = 20;
 /// As many are read at once when they are new.
 const AT_ONCE: usize = 16;
 
-/// Reads the Secrets that are wanted, again and again, and tells what each of them is when that changes. Never returns.
+/// What is known of a Secret: the version of it that was told; none yet.
+type Known = BTreeMap<Name, Option<Option<String>>>;
+
+/// Reads the Secrets that are wanted, again and again, and tells what each of them is when that changes, and that one is
+/// not looked at any more. Never returns.
 pub async fn follow(
     client: Client,
     mut wanted: watch::Receiver<BTreeSet<Name>>,
-    states: mpsc::Sender<(Name, SecretState)>,
+    states: mpsc::Sender<(Name, Option<SecretState>)>,
 ) {
-    let mut versions: BTreeMap<Name, Option<String>> = BTreeMap::new();
+    let mut known = Known::new();
+    let mut due: VecDeque<Name> = VecDeque::new();
     let mut round = Instant::now();
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE as u32);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let names = wanted.borrow_and_update().clone();
-        versions.retain(|name, _| names.contains(name));
-        let fresh: Vec<Name> = names.iter().filter(|name| !versions.contains_key(*name)).cloned().collect();
+        let gone: Vec<Name> = known.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        for name in gone {
+            known.remove(&name);
+            let _ = states.send((name, None)).await;
+        }
+        // Those that nobody has asked for yet are asked for at once, whatever else is due.
+        let fresh: Vec<Name> = names.iter().filter(|name| !known.contains_key(*name)).cloned().collect();
         let mut reading = stream::iter(fresh).map(|name| read(&client, name)).buffer_unordered(AT_ONCE);
         while let Some((name, outcome)) = reading.next().await {
-            tell(&mut versions, name, outcome, &states).await;
+            tell(&mut known, name, outcome, &states).await;
         }
-        let next = round + EVERY;
-        let is_unread = names.iter().any(|name| !versions.contains_key(name));
+        let unread = || known.iter().filter(|(_, version)| version.is_none()).map(|(name, _)| name.clone());
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(AGAIN), if is_unread => {}
-            () = tokio::time::sleep_until(next) => {
-                round = Instant::now();
-                let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE as u32);
-                for name in names {
-                    pace.tick().await;
-                    let (name, outcome) = read(&client, name).await;
-                    tell(&mut versions, name, outcome, &states).await;
-                }
+            _ = pace.tick(), if !due.is_empty() => {
+                let Some(name) = due.pop_front().filter(|name| names.contains(name)) else { continue };
+                let (name, outcome) = read(&client, name).await;
+                tell(&mut known, name, outcome, &states).await;
             }
+            () = tokio::time::sleep_until(round + EVERY), if due.is_empty() => {
+                round = Instant::now();
+                due.extend(names);
+            }
+            () = tokio::time::sleep(AGAIN), if due.is_empty() && unread().next().is_some() => due.extend(unread()),
         }
     }
 }
@@ -75,17 +85,13 @@ pub(super) async fn read(client: &Client, name: Name) -> (Name, Outcome) {
     (name, outcome)
 }
 
-async fn tell(
-    versions: &mut BTreeMap<Name, Option<String>>,
-    name: Name,
-    outcome: Outcome,
-    states: &mpsc::Sender<(Name, SecretState)>,
-) {
+async fn tell(known: &mut Known, name: Name, outcome: Outcome, states: &mpsc::Sender<(Name, Option<SecretState>)>) {
+    let before = known.entry(name.clone()).or_default();
     match outcome {
         Ok((version, state)) => {
-            if versions.insert(name.clone(), version.clone()) != Some(version) {
+            if before.replace(version.clone()) != Some(version) {
                 // Whoever does not listen any more is about to end.
-                let _ = states.send((name, state)).await;
+                let _ = states.send((name, Some(state))).await;
             }
         }
         Err(error) => tracing::debug!(secret = %name, %error, "a Secret could not be read; what was known holds"),
