@@ -197,8 +197,8 @@ fn a_cluster_is_looked_at_and_every_line_says_how_it_is() {
 √ may create leases (coordination.k8s.io) in moorline
 √ may get, update leases moorline-ingress-leader (coordination.k8s.io) in moorline
 √ may create secrets (core) in moorline
-√ may get, list, watch, update, patch secrets moorline-session-keys (core) in moorline
-√ may get, list pods (core) in moorline
+√ may list, watch secrets moorline-session-keys (core) in moorline
+√ may list pods (core) in moorline
 √ IngressClass moorline is ours
 × Ingress shop/web: Secret shop/web-tls is not there: the default certificate is shown
     = a Secret of type kubernetes.io/tls, in the namespace of the Ingress

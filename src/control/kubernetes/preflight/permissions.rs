@@ -92,16 +92,8 @@ pub fn needed(lease: &str, keys: &str, with_classes: bool, with_namespaces: bool
             ..own(&["coordination.k8s.io"], "leases", &["get", "update"], leader)
         },
         own(&[""], "secrets", &["create"], Without::Nothing),
-        Permission {
-            name: Some(keys.to_owned()),
-            ..own(&[""], "secrets", &["get", "list", "watch", "update", "patch"], Without::Nothing)
-        },
-        own(
-            &[""],
-            "pods",
-            &["get", "list"],
-            Without::Less("without a Service that has an address, no ADDRESS is shown"),
-        ),
+        Permission { name: Some(keys.to_owned()), ..own(&[""], "secrets", LOOK, Without::Nothing) },
+        own(&[""], "pods", &["list"], Without::Less("without a Service that has an address, no ADDRESS is shown")),
     ]);
     needed
 }
