@@ -135,10 +135,8 @@ impl Controller {
         {
             return Err(ControllerError::Unwatched(backend.clone()));
         }
-        let mut config = connect::config(options.kubeconfig.as_deref(), options.silence).await?;
+        let config = connect::config(options.kubeconfig.as_deref(), options.silence).await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        // Whoever asks has pauses of their own; kube's are minutes long in the end.
-        config.default_retry = false;
         let client = token::client(config).map_err(Box::new)?;
         Ok(Self { options, client, namespace, metrics: Arc::default() })
     }

@@ -90,12 +90,6 @@ impl Document<'_> {
         self.text.contains(text)
     }
 
-    /// Does this stand in it, whatever stands between its letters?
-    #[must_use]
-    pub fn contains_beside(&self, ignored: &[char], text: &str) -> bool {
-        self.text.replace(ignored, "").contains(text)
-    }
-
     /// The first line, counted from 0, that is more than a mark, a comment or a directive.
     fn first(&self) -> Option<u32> {
         let says = |line: &str| {

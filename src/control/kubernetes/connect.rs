@@ -26,5 +26,7 @@ pub(super) async fn config(kubeconfig: Option<&Path>, silence: Duration) -> Resu
         None => Config::infer().await.map_err(|error| ControllerError::Config(error.to_string()))?,
     };
     (config.read_timeout, config.connect_timeout) = (Some(silence), Some(CONNECT));
+    // Whoever asks has pauses of their own; kube's are minutes long in the end.
+    config.default_retry = false;
     Ok(config)
 }

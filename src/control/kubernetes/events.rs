@@ -14,6 +14,8 @@ use super::problem::{Problem, Reason};
 
 /// As many a second, at most: ten thousand broken objects are no reason to bring the API server down.
 const RATE: u32 = 20;
+/// As many wait until we lead; more would be about what nobody remembers.
+const WAITING: usize = 4096;
 /// The longest note that the API server takes.
 const NOTE: usize = 1024;
 
@@ -46,7 +48,12 @@ pub async fn follow(
         let leads = *leader.borrow_and_update();
         tokio::select! {
             next = said.recv() => match next {
-                Some(next) => drop(waiting.insert(next.ingress.clone(), next)),
+                Some(next) => {
+                    waiting.insert(next.ingress.clone(), next);
+                    if waiting.len() > WAITING {
+                        waiting.pop_first();
+                    }
+                }
                 None => return,
             },
             changed = leader.changed(), if !leads => if changed.is_err() { return },

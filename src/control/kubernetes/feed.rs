@@ -3,7 +3,8 @@
 //! ## Why not kube's watcher
 //! It gives up a whole list for one object that cannot be read, goes on behind a line that it could not read as if
 //! nothing had been in it, and asks again at once, for ever, where a watch ends as soon as it has begun: so does whatever
-//! answers without a body, such as a load balancer whose API server is away.
+//! answers without a body, such as a load balancer whose API server is away. (A line that is cut off looks like the end of
+//! the watch, to kube's client as to anybody: what was in it is seen with the next list.)
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::lenient::Lenient;
 
 /// As many objects are in one answer, as client-go has it.
 const PAGE: u32 = 500;
-/// A watch that has said nothing has lasted at least so long, or else it has failed.
+/// A watch has lasted at least so long, or else it has failed.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// So much earlier than a connection is given up, the server is asked to end a watch.
 const MARGIN: Duration = Duration::from_secs(4);
@@ -72,12 +73,7 @@ enum State<K> {
     /// What has happened up to this version is known.
     Known(String),
     /// The same, and what happens is told.
-    Watching {
-        version: String,
-        events: BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>,
-        since: Instant,
-        heard: bool,
-    },
+    Watching { version: String, events: BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>, since: Instant },
 }
 
 impl<K> Feed<K>
@@ -117,16 +113,16 @@ where
                 State::Known(version) => match self.api.watch(&self.watch, &version).await {
                     Ok(events) => {
                         let (events, since) = (events.boxed(), Instant::now());
-                        self.state = State::Watching { version, events, since, heard: false };
+                        self.state = State::Watching { version, events, since };
                     }
                     Err(error) => return Err(self.failed(version, error)),
                 },
-                State::Watching { version, mut events, since, heard } => match events.next().await {
+                State::Watching { version, mut events, since } => match events.next().await {
                     Some(Ok(event)) => return self.take(event, version, events, since),
                     Some(Err(error)) => return Err(self.failed(version, error)),
                     None => {
                         self.state = State::Known(version);
-                        let is_short = !heard && Instant::now().saturating_duration_since(since) < SHORTEST;
+                        let is_short = Instant::now().saturating_duration_since(since) < SHORTEST;
                         return if is_short { Err(FeedError::Short) } else { Ok(Seen::Quiet) };
                     }
                 },
@@ -169,7 +165,7 @@ where
             }
         };
         let version = next.filter(|version| !version.is_empty()).ok_or(FeedError::NoVersion)?;
-        self.state = State::Watching { version, events, since, heard: true };
+        self.state = State::Watching { version, events, since };
         Ok(seen)
     }
 

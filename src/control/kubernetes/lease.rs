@@ -17,8 +17,9 @@ use super::objects::Name;
 
 /// How long a holder that is not heard of holds on.
 const DURATION: Duration = Duration::from_secs(15);
-/// How long a holder that cannot renew believes in itself.
-const RENEW: Duration = Duration::from_secs(10);
+/// How long a holder that cannot renew believes in itself. It looks after each attempt, so another `RETRY` and `ATTEMPT` may
+/// pass before it notices: in all it is less than `DURATION`.
+const RENEW: Duration = Duration::from_secs(8);
 /// How long it is tried: a server that hangs must not keep us believing in ourselves longer than others do.
 const ATTEMPT: Duration = Duration::from_secs(4);
 /// How often it is tried.

@@ -220,9 +220,9 @@ fn template(document: &Document<'_>) -> Option<String> {
     document.contains("{{").then(|| "of a chart: helm template … | moorline check -".to_owned())
 }
 
-/// Is there a Secret in it, as far as can be seen without understanding it?
+/// May there be a Secret in it? However YAML can write its kind, the word stands there.
 fn has_secret(document: &Document<'_>) -> bool {
-    document.contains_beside(&['"', '\'', ' '], "kind:Secret")
+    document.contains("Secret")
 }
 
 /// With the place in words: no line is shown that may have something of a Secret in it.

@@ -14,35 +14,44 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 
 use super::feed::{Feed, Seen};
 use super::lenient::Lenient;
 use super::objects::Name;
+use super::watch;
 use crate::file::keys::KeyFile;
 use crate::routing::KeyRing;
 use crate::routing::session::SECRET_LEN;
 
 /// Where the ring is in the Secret.
 const ENTRY: &str = "keys.yaml";
-/// The pause after a failure.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// Follows the Secret. Never returns.
-pub async fn follow(client: Client, name: Name, silence: Duration, rings: watch::Sender<Option<Arc<KeyRing>>>) {
+pub async fn follow(client: Client, name: Name, silence: Duration, rings: channel::Sender<Option<Arc<KeyRing>>>) {
     let api: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
     let all: Api<Lenient<Secret>> = Api::namespaced(client, &name.namespace);
     let mut feed = Feed::new(all, "", &format!("metadata.name={}", name.name), silence);
     let mut last_good: Option<String> = None;
+    let mut failures = 0;
     loop {
-        let secret = match feed.next().await {
+        let seen = feed.next().await;
+        if failures > 0 && seen.as_ref().is_ok_and(|seen| !matches!(seen, Seen::All(_))) {
+            tracing::info!(secret = %name, failures, "the watch of the session keys goes on");
+            failures = 0;
+        }
+        let secret = match seen {
             Ok(Seen::All(mut all)) => all.pop(),
             Ok(Seen::Applied(secret)) => Some(secret),
             Ok(Seen::Deleted(_)) => None,
             Ok(Seen::Quiet) => continue,
             Err(error) => {
-                tracing::warn!(secret = %name, %error, "the watch of the session keys failed; the last good ones serve on");
-                again(&mut feed).await;
+                failures += 1;
+                if failures == 1 {
+                    tracing::warn!(secret = %name, %error, "the watch of the session keys failed; the last good ones serve on");
+                }
+                feed.forget();
+                watch::pause(failures, error.is_too_much()).await;
                 continue;
             }
         };
@@ -54,22 +63,20 @@ pub async fn follow(client: Client, name: Name, silence: Duration, rings: watch:
             }
             None => {
                 if let Err(error) = create(&api, &name, &mut last_good).await {
-                    tracing::error!(secret = %name, %error, "the session keys cannot be kept in their Secret");
-                    again(&mut feed).await;
+                    failures += 1;
+                    if failures == 1 {
+                        tracing::error!(secret = %name, %error, "the session keys cannot be kept in their Secret");
+                    }
+                    feed.forget();
+                    watch::pause(failures, false).await;
                 }
             }
         }
     }
 }
 
-/// After a moment, all is looked at again.
-async fn again(feed: &mut Feed<Secret>) {
-    feed.forget();
-    tokio::time::sleep(PAUSE).await;
-}
-
 /// Makes what is in the Secret the ring that is used, if it is one.
-fn take(name: &Name, secret: &Secret, last_good: &mut Option<String>, rings: &watch::Sender<Option<Arc<KeyRing>>>) {
+fn take(name: &Name, secret: &Secret, last_good: &mut Option<String>, rings: &channel::Sender<Option<Arc<KeyRing>>>) {
     let text = secret.data.as_ref().and_then(|data| data.get(ENTRY)).and_then(|bytes| str::from_utf8(&bytes.0).ok());
     let Some(text) = text else {
         tracing::error!(secret = %name, "the Secret has no {ENTRY}; the last good session keys serve on");

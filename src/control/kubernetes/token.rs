@@ -37,7 +37,9 @@ pub fn client(mut config: Config) -> Result<Client, kube::Error> {
 
 fn read(path: &Path) -> Option<HeaderValue> {
     let text = std::fs::read_to_string(path).ok()?;
-    let mut value = HeaderValue::try_from(format!("Bearer {}", text.trim())).ok()?;
+    // A file that is being written is empty for a moment.
+    let token = Some(text.trim()).filter(|token| !token.is_empty())?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
     value.set_sensitive(true);
     Some(value)
 }

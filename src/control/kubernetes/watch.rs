@@ -18,7 +18,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::feed::{Feed, FeedError, Seen};
+use super::feed::{Feed, Seen};
 use super::lenient::Lenient;
 use super::metrics::Metrics;
 use super::objects::{Kind, Name, Object};
@@ -84,7 +84,7 @@ where
                     if failures == 1 {
                         tracing::warn!(kind = ?scope.kind, %error, "a watch failed; the last good state serves on");
                     }
-                    pause(failures, &error).await;
+                    pause(failures, error.is_too_much()).await;
                     if failures % FAILURES == 0 {
                         break;
                     }
@@ -135,9 +135,9 @@ fn read<K: Into<Object>>(one: Lenient<K>, kind: Kind) -> Result<Object, Name> {
 }
 
 /// Doubles with each failure; the jitter keeps replicas from asking all at once.
-async fn pause(failures: u32, error: &FeedError) {
+pub(super) async fn pause(failures: u32, is_too_much: bool) {
     let (first, longest) = PAUSE;
-    let shortest = if error.is_too_much() { BUSY } else { first };
+    let shortest = if is_too_much { BUSY } else { first };
     let pause = first.saturating_mul(1 << failures.min(10)).clamp(shortest, longest);
     tokio::time::sleep(pause.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
 }
