@@ -3,7 +3,7 @@
 //!     export KUBECONFIG=… MOORLINE_E2E_LOAD=…
 //!     cargo test --features e2e --test e2e
 //!
-//! Needs kubectl, curl, buildah (or docker, or podman) and a cluster without Moorline whose load balancers can be reached from
+//! Needs kubectl, curl, buildah and a cluster without Moorline whose load balancers can be reached from
 //! here; its nodes' processes have to run on this machine, since some of them are killed. What is made here is gone in the end,
 //! except Moorline.
 //!

@@ -13,7 +13,7 @@ use moorline_service::testing::walk;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use client::{Answer, Client};
-pub(crate) use environment::{api_stopped, node_cut};
+pub(crate) use environment::{api_stopped, can_cut, can_stop, node_cut};
 pub(crate) use moorline::Moorline;
 pub(crate) use site::Site;
 pub(crate) use users::{Diary, Users, all_served, moves};

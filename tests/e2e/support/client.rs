@@ -99,7 +99,8 @@ impl Client {
             let was_kept = self.connection.is_some();
             match timeout(PATIENCE, self.exchange(path, headers)).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(_)) if was_kept => self.connection = None,
+                // A response that breaks off is a failure, whatever the connection was.
+                Ok(Err(error)) if was_kept && error != BROKEN_OFF => self.connection = None,
                 Ok(Err(_)) if started.elapsed() < self.reloads_for => {
                     self.connection = None;
                     sleep(Duration::from_millis(100)).await;
@@ -127,7 +128,7 @@ impl Client {
         sender.ready().await.map_err(said)?;
         let response = sender.send_request(request.body(Empty::new()).expect("a request")).await.map_err(said)?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(said)?.to_bytes();
+        let body = body.collect().await.map_err(|_| BROKEN_OFF)?.to_bytes();
         let is_last = head.headers.get(header::CONNECTION).is_some_and(|value| value == "close");
         self.connection = (!is_last).then_some(sender);
         let body = String::from_utf8_lossy(&body).into_owned();
@@ -170,6 +171,7 @@ impl Client {
     }
 }
 
+const BROKEN_OFF: &str = "the response has broken off";
 /// Longer than anybody is held.
 const PATIENCE: Duration = Duration::from_secs(90);
 const DIAL: Duration = Duration::from_secs(5);

@@ -8,14 +8,11 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    fn begin(variable: &str, begin: &str, mend: &str) -> Option<Self> {
-        let Ok(command) = std::env::var(variable) else {
-            eprintln!("left out: ${variable} does not say how to `{begin}`");
-            return None;
-        };
+    fn begin(variable: &str, begin: &str, mend: &str) -> Self {
+        let command = std::env::var(variable).expect("it has been looked at");
         let outage = Self { mend: format!("{command} {mend}") };
         assert!(shell(&format!("{command} {begin}")), "`{command} {begin}` fails");
-        Some(outage)
+        outage
     }
 }
 
@@ -26,13 +23,31 @@ impl Drop for Outage {
     }
 }
 
-/// Takes a node's link, if it has been said how.
-pub(crate) fn node_cut(number: u32) -> Option<Outage> {
+/// Has it been said how to cut a node?
+pub(crate) fn can_cut() -> bool {
+    is_said("MOORLINE_E2E_NODE")
+}
+
+/// Has it been said how to stop the API server?
+pub(crate) fn can_stop() -> bool {
+    is_said("MOORLINE_E2E_API")
+}
+
+fn is_said(variable: &str) -> bool {
+    let is_said = std::env::var_os(variable).is_some();
+    if !is_said {
+        eprintln!("left out: ${variable} says nothing");
+    }
+    is_said
+}
+
+/// Takes a node's link.
+pub(crate) fn node_cut(number: u32) -> Outage {
     Outage::begin("MOORLINE_E2E_NODE", &format!("cut {number}"), &format!("heal {number}"))
 }
 
-/// Stops the API server, if it has been said how.
-pub(crate) fn api_stopped() -> Option<Outage> {
+/// Stops the API server.
+pub(crate) fn api_stopped() -> Outage {
     Outage::begin("MOORLINE_E2E_API", "stop", "start")
 }
 
