@@ -33,8 +33,10 @@ async fn in_the_place_of_ingress_nginx_it_serves_what_is_there_as_it_stands() {
 async fn for_one_namespace_it_needs_no_permission_beyond_it() {
     let moorline = Moorline::alone().await;
     let site = Site::deploy(&moorline, "beyond", &[]).await;
-    moorline.kubectl().run(&["delete", "clusterrole,clusterrolebinding", "moorline"]);
     let overlay = moorline.with_overlay("namespaced");
+    moorline.kubectl().run(&["delete", "clusterrole,clusterrolebinding", "moorline"]);
+    moorline.kubectl().run(&["rollout", "restart", "deployment/moorline"]);
+    moorline.ready();
     let default = Kubectl::within("default");
     default.run(&["apply", "-k", "deploy/demo/posts"]);
     until("the namespace's own site is served", async || {

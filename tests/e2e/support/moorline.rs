@@ -49,8 +49,8 @@ impl Moorline {
 
     /// Installs an overlay over what is there. What `deploy/base` has is there again when this is dropped.
     pub(crate) fn with_overlay(&self, name: &str) -> impl Drop {
-        let overlay = Overlay(self.kubectl());
-        overlay.install(&format!("deploy/overlays/{name}")).unwrap_or_else(|said| panic!("{name}: {said}"));
+        let overlay = Overlay;
+        Overlay::install(&format!("deploy/overlays/{name}")).unwrap_or_else(|said| panic!("{name}: {said}"));
         overlay
     }
 
@@ -92,20 +92,22 @@ impl Moorline {
     }
 }
 
-struct Overlay<'a>(&'a Kubectl);
+struct Overlay;
 
-impl Overlay<'_> {
-    fn install(&self, folder: &str) -> Result<(), String> {
-        self.0.attempt(&["apply", "-k", root().join(folder).to_str().expect("text")])?;
-        self.0.attempt(ROLLED_OUT).map(drop)
+impl Overlay {
+    fn install(folder: &str) -> Result<(), String> {
+        Kubectl::everywhere().attempt(&["apply", "-k", root().join(folder).to_str().expect("text")])?;
+        Kubectl::within("moorline").attempt(ROLLED_OUT).map(drop)
     }
 }
 
-impl Drop for Overlay<'_> {
+impl Drop for Overlay {
     fn drop(&mut self) {
         let extra = ["ingressclass/nginx", "rolebinding/moorline-watch", "role/moorline-watch"];
-        let deleted = self.0.attempt(&[&["delete", "--ignore-not-found"], &extra[..]].concat());
-        let restored = deleted.and_then(|_| self.install("deploy/base"));
+        let delete = [&["delete", "--ignore-not-found"], &extra[..]].concat();
+        let deleted = ["moorline", "default"].map(|namespace| Kubectl::within(namespace).attempt(&delete));
+        let deleted: Result<Vec<_>, _> = deleted.into_iter().collect();
+        let restored = deleted.and_then(|_| Self::install("deploy/base"));
         assert!(restored.is_ok() || std::thread::panicking(), "{restored:?}");
     }
 }

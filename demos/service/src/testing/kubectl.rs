@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// kubectl in one namespace. No call outlasts five minutes, whatever becomes of the cluster.
+/// kubectl in one namespace, or in none. No call outlasts five minutes, whatever becomes of the cluster.
 #[derive(Debug)]
 pub struct Kubectl {
     namespace: String,
@@ -33,7 +33,12 @@ impl Kubectl {
         Self { namespace: namespace.to_owned(), is_ours: false }
     }
 
-    /// What the namespace is called.
+    /// For objects of several namespaces: kubectl applies none of another than the one that it is told.
+    pub fn everywhere() -> Self {
+        Self { namespace: String::new(), is_ours: false }
+    }
+
+    /// What the namespace is called; nothing if it is none.
     pub fn name(&self) -> &str {
         &self.namespace
     }
@@ -93,7 +98,11 @@ impl Kubectl {
     /// The command, for those who run it themselves.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("timeout");
-        command.args(["300", "kubectl", "--namespace", &self.namespace]).args(args);
+        command.args(["300", "kubectl"]);
+        if !self.namespace.is_empty() {
+            command.args(["--namespace", &self.namespace]);
+        }
+        command.args(args);
         command
     }
 }
