@@ -2,7 +2,7 @@
 //!
 //! Looked at is what [`Controller`](super::Controller) would watch, by the same connection, under the same options. Nothing is
 //! written, except questions about permissions, which the API server answers and forgets. What follows from it is said by
-//! [`judge`] and [`sessions`], which ask nobody.
+//! [`judge`] and `sessions`, which ask nobody.
 
 pub mod facts;
 pub mod judge;
