@@ -11,7 +11,7 @@ use mongodb::{
     bson::{Document, doc},
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -45,7 +45,8 @@ async fn write(documents: &Collection<Document>, time: Duration) -> Written {
         if started.elapsed() > time {
             break;
         }
-        match documents.insert_one(doc! { "n": n }).await {
+        let documents = documents.clone();
+        match within(async move { documents.insert_one(doc! { "n": n }).await }).await {
             Ok(_) => {
                 written.gap = written.gap.max(last.elapsed());
                 last = Instant::now();
@@ -62,11 +63,13 @@ async fn write(documents: &Collection<Document>, time: Duration) -> Written {
 }
 
 async fn count(documents: &Collection<Document>, written: &Written) -> anyhow::Result<Value> {
-    let mut found: HashMap<i64, i64> = HashMap::new();
-    let mut cursor = documents.find(doc! {}).await?;
-    while cursor.advance().await? {
-        *found.entry(cursor.current().get_i64("n")?).or_default() += 1;
-    }
+    let found = loop {
+        match within(find(documents.clone())).await {
+            Ok(found) => break found,
+            Err(error) => say(&json!({ "not counted": error.to_string() })),
+        }
+        sleep(PAUSE).await;
+    };
     let lost = written.acknowledged.iter().filter(|n| !found.contains_key(n)).count();
     let doubled = found.values().filter(|times| **times > 1).count();
     Ok(json!({
@@ -79,9 +82,29 @@ async fn count(documents: &Collection<Document>, written: &Written) -> anyhow::R
     }))
 }
 
+/// What is there, and how often.
+async fn find(documents: Collection<Document>) -> mongodb::error::Result<HashMap<i64, i64>> {
+    let mut found = HashMap::new();
+    let mut cursor = documents.find(doc! {}).await?;
+    while cursor.advance().await? {
+        let n = cursor.current().get_i64("n").map_err(mongodb::error::Error::custom)?;
+        *found.entry(n).or_default() += 1;
+    }
+    Ok(found)
+}
+
+/// The driver waits for as long as the system does, and the address of a pod that is gone swallows what is sent there. What is
+/// given up goes on by itself: the driver's futures are not dropped half-way.
+async fn within<T: Send + 'static>(
+    operation: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
+) -> anyhow::Result<T> {
+    Ok(timeout(PATIENCE, tokio::spawn(operation)).await.context("no answer")???)
+}
+
 #[expect(clippy::print_stdout, reason = "its logs are how the test hears of it")]
 fn say(line: &Value) {
     println!("{line}");
 }
 
+const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(5);
