@@ -101,7 +101,8 @@ impl Loggers {
         let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": client }, "spec": spec });
         self.kubectl.apply(&pod);
         self.kubectl.run(&["wait", "pod", client, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"]);
-        self.kubectl.run(&["logs", client])
+        let status = self.pod(client)["status"]["containerStatuses"][0].take();
+        status["state"]["terminated"]["message"].as_str().expect("what it has left").to_owned()
     }
 }
 

@@ -122,12 +122,9 @@ impl Namespace {
 
     /// What became of it.
     pub(crate) async fn written(&self, name: &str) -> Value {
-        let count = async || {
-            let logs = self.logs(name).await;
-            logs.lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-                .find(|line| line.get("lost").is_some())
-        };
+        let message = "jsonpath={.status.containerStatuses[0].state.terminated.message}";
+        let count =
+            async || serde_json::from_str::<Value>(&self.kubectl(&["get", "pod", name, "-o", message]).await).ok();
         let written = until_some("it was counted", count).await;
         eprintln!("{name}: {written}");
         written
