@@ -29,7 +29,7 @@ async fn a_role_label_that_the_statefulset_selects_by_is_refused() {
     let manifest = namespace.manifest().await;
     let image = "image: moorline/mongo-sidecar:0.1.0";
     assert!(manifest.contains(image));
-    let args = "args: [--role-label, app.kubernetes.io/name]\n        ";
+    let args = "terminationMessagePolicy: FallbackToLogsOnError\n        args: [--role-label, app.kubernetes.io/name]\n        ";
     namespace.apply(&manifest.replace(image, &format!("{args}{image}"))).await;
     let said = until_some("the sidecar ends", async || {
         let pods = namespace.pods().await;
@@ -38,7 +38,8 @@ async fn a_role_label_that_the_statefulset_selects_by_is_refused() {
         if code.trim().is_empty() {
             return None;
         }
-        Some((code, namespace.kubectl(&["logs", "mongo-0", "-c", "sidecar"]).await))
+        let path = path.replace("exitCode", "message");
+        Some((code, namespace.kubectl(&["get", "pod", &pods.first()?.name, "-o", &path]).await))
     })
     .await;
     assert_eq!(said.0.trim(), "1");

@@ -2,7 +2,7 @@ mod figures;
 
 use std::{path::PathBuf, process::Stdio, sync::OnceLock, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
     process::Command,
@@ -113,11 +113,15 @@ impl Namespace {
         let uri = format!("mongodb://mongo-0.mongo.{0},mongo-1.mongo.{0},mongo-2.mongo.{0}", self.name);
         let uri = format!("{uri}/?replicaSet=rs0&w=majority&serverSelectionTimeoutMS=30000");
         self.kubectl(&["delete", "pod", name, "--ignore-not-found", "--now"]).await;
-        let (image, seconds) = ("--image=localhost/mongo-writer:e2e", seconds.to_string());
-        let pinned = r#"--overrides={"spec":{"nodeName":"node-1"}}"#;
-        let run = ["run", name, image, "--image-pull-policy=Never", "--restart=Never", pinned, "--"];
-        self.kubectl(&[&run[..], &[&uri, &seconds]].concat()).await;
-        until("something is written", async || self.logs(name).await.contains("writing")).await;
+        let container = json!({
+            "name": name, "image": "localhost/mongo-writer:e2e", "imagePullPolicy": "Never",
+            "args": [uri, seconds.to_string()],
+            "readinessProbe": { "tcpSocket": { "port": 7000 }, "periodSeconds": 1 },
+        });
+        let spec = json!({ "nodeName": "node-1", "restartPolicy": "Never", "containers": [container] });
+        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec });
+        self.apply(&pod.to_string()).await;
+        self.kubectl(&["wait", "pod", name, "--for=condition=Ready", "--timeout=55s"]).await;
     }
 
     /// What became of it.
@@ -128,10 +132,6 @@ impl Namespace {
         let written = until_some("it was counted", count).await;
         eprintln!("{name}: {written}");
         written
-    }
-
-    async fn logs(&self, pod: &str) -> String {
-        attempt(&["-n", self.name, "logs", pod], None).await.unwrap_or_default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes one document after the other into a replica set, as an application does, and then counts: what was acknowledged
-//! must be there, once. Prints a line of JSON when it begins; the one at its end is its termination message, which the API server
-//! keeps. A log is the node's, and a node may throw it away.
+//! must be there, once. It listens on port 7000 as soon as it has written something, so that it is ready then, and leaves what it
+//! found as its termination message. Both are kept by the API server; a log is the node's, which may throw it away.
 //!
 //!     writer URI SECONDS
 
@@ -12,6 +12,7 @@ use mongodb::{
     bson::{Document, doc},
 };
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     let run = mongodb::bson::oid::ObjectId::new().to_hex();
     let documents = client.database("e2e").collection::<Document>(&run);
     documents.insert_one(doc! { "n": 0_i64 }).await.context("the first write")?;
-    say(&json!({ "writing": true }));
+    let _is_ready = TcpListener::bind(("0.0.0.0", 7000)).await?;
     let written = write(&documents, Duration::from_secs(seconds)).await;
     let report = count(&documents, &written).await?;
     client.shutdown().await;
