@@ -144,18 +144,23 @@ async fn leave_the_primary_alone_on(namespace: &Namespace, wanted: &str) {
         let pods = namespace.pods().await;
         let primary = namespace.primary().await.expect("a primary");
         let there: Vec<_> = pods.iter().filter(|pod| pod.node == wanted).collect();
-        let (node, pod) = match there.iter().find(|pod| pod.name != primary.name) {
-            _ if primary.node == wanted && there.len() == 1 => return,
-            // Too many there: one goes to another node.
-            Some(pod) if there.len() > 1 => (wanted, pod.name.clone()),
-            // The primary is elsewhere: perhaps the next one is not.
-            _ => (primary.node.as_str(), primary.name.clone()),
+        let (node, pod) = match there.as_slice() {
+            [alone] if alone.name == primary.name => return,
+            // Nobody is there: whoever is primary comes, and is not primary any more.
+            [] => (primary.node.as_str(), &primary.name),
+            // Somebody is there, and is the next primary in one of two cases.
+            [_] => (wanted, &primary.name),
+            [one, other, ..] => (wanted, if one.name == primary.name { &other.name } else { &one.name }),
         };
         eprintln!("moving {pod} away from {node}");
         namespace.kubectl(&["cordon", node]).await;
-        namespace.kubectl(&["delete", "pod", &pod]).await;
+        namespace.kubectl(&["delete", "pod", pod]).await;
         let moved = until("it is scheduled elsewhere", async || {
-            namespace.pods().await.iter().any(|other| other.name == pod && !other.terminating && !other.node.is_empty())
+            namespace
+                .pods()
+                .await
+                .iter()
+                .any(|other| other.name == *pod && !other.terminating && !other.node.is_empty())
         });
         moved.await;
         namespace.kubectl(&["uncordon", node]).await;
