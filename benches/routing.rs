@@ -36,7 +36,7 @@ fn table(hosts: usize) -> Table {
     let rule = Arc::new(sticky(backend("shop/web", 3, &ring(1)), Strategy::LeastSessions));
     let mut builder = Table::builder();
     for at in 0..hosts {
-        let origin = Origin { created: 0, name: format!("shop/{at}").into() };
+        let origin = Origin { is_default: false, created: 0, name: format!("shop/{at}").into() };
         for path in RULES {
             let matches = if path == "/healthz" { PathMatch::exact(path) } else { PathMatch::prefix(path) };
             let matches = matches.expect("a path");

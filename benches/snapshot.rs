@@ -35,7 +35,7 @@ fn build(services: &[Service], keys: &KeyRing) -> Table {
     let mut builder = Table::builder();
     for Service { name, host, pods } in services {
         let rule = sticky(backend_of(name, pods, keys), Strategy::LeastSessions);
-        let origin = Origin { created: 0, name: name.as_str().into() };
+        let origin = Origin { is_default: false, created: 0, name: name.as_str().into() };
         let path = PathMatch::prefix("/").expect("a path");
         builder.add(HostPattern::Exact(host.as_str().into()), path, origin, Arc::new(rule));
     }

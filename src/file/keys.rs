@@ -103,7 +103,7 @@ impl KeyFile {
         if problems.count(Severity::Error) == 0 { Ok(Self(entries)) } else { Err(problems) }
     }
 
-    /// Adds a key that signs a minute from `now`, and drops those that no session of at most `lifetime` needs.
+    /// Adds a key that signs [`BEFORE_SIGNING`] from `now`, and drops those that no session of at most `lifetime` needs.
     ///
     /// # Errors
     /// If the key added last has not signed yet, or no id is free.

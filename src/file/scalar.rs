@@ -128,7 +128,14 @@ pub fn server_name(text: &str) -> Result<&str, ServerNameError> {
 /// If it is neither.
 pub fn network(text: &str) -> Result<IpNet, NetworkError> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    network.map(|network| network.trunc()).ok_or_else(|| NetworkError(text.to_owned()))
+    network.map(|network| canonical(network.trunc())).ok_or_else(|| NetworkError(text.to_owned()))
+}
+
+/// A network of IPv4 in the clothes of IPv6 is one of IPv4, as its addresses are.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = network.prefix_len().checked_sub(96).zip(Some(network.addr().to_canonical()));
+    let narrow = mapped.filter(|(_, addr)| network.addr().is_ipv6() && addr.is_ipv4());
+    narrow.and_then(|(length, addr)| IpNet::new(addr, length).ok()).unwrap_or(network)
 }
 
 /// The name of a backend or an endpoint.
@@ -328,6 +335,9 @@ mod tests {
         assert_eq!(network("10.1.2.3/8").unwrap().to_string(), "10.0.0.0/8");
         assert_eq!(network("192.0.2.1").unwrap().to_string(), "192.0.2.1/32");
         assert_eq!(network("::1").unwrap().to_string(), "::1/128");
+        assert_eq!(network("::ffff:10.0.0.0/104").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(network("::ffff:10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
+        assert_eq!(network("::ffff:0.0.0.0/95").unwrap().to_string(), "::fffe:0:0/95", "half of it is no IPv4");
         assert!(network("10.0.0.0/33").is_err() && network("").is_err());
     }
 

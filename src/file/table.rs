@@ -31,7 +31,8 @@ impl File {
         for (route_at, route) in self.routes.iter().enumerate() {
             for (rule_at, spec) in route.rules.iter().enumerate() {
                 // Padded, so that the order of the names is that of the file.
-                let origin = Origin { created: 0, name: format!("routes[{route_at:06}].rules[{rule_at:06}]").into() };
+                let name = format!("routes[{route_at:06}].rules[{rule_at:06}]").into();
+                let origin = Origin { is_default: false, created: 0, name };
                 let rule = Arc::new(spec.build(&backends, route.redirect_to_https));
                 for host in &route.hosts {
                     table.add(host.clone(), spec.path.clone(), origin.clone(), Arc::clone(&rule));

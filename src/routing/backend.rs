@@ -15,7 +15,11 @@ use super::session::{KeyId, KeyRing, Token};
 
 /// Names a backend: a Service port, or a group in the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BackendId(Arc<str>);
+pub struct BackendId {
+    name: Arc<str>,
+    /// As much of the name says whose sessions these are.
+    own: usize,
+}
 
 /// Names an endpoint for as long as it keeps its identity: `<backend>/<pod or server>`.
 ///
@@ -71,7 +75,9 @@ pub struct Endpoint {
     pub condition: Condition,
     /// Is it worth waiting for?
     pub returns: Return,
-    /// A hash of the identity that is the same in every process: rendezvous hashing needs it.
+    /// Who it is for sessions: its identity without what is spoken to it.
+    session_name: Arc<str>,
+    /// A hash of that, which is the same in every process: rendezvous hashing needs it.
     stable_hash: u64,
 }
 
@@ -105,13 +111,21 @@ impl BackendId {
     /// A backend's name.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
+        let name = name.into();
+        Self { own: name.len(), name }
+    }
+
+    /// The same backend, spoken to in another way: its connections are others, its sessions are the same. Whoever changes what
+    /// is spoken moves nobody.
+    #[must_use]
+    pub fn speaking(&self, protocol: &str) -> Self {
+        Self { name: format!("{}+{protocol}", self.name).into(), own: self.own }
     }
 
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 }
 
@@ -148,9 +162,14 @@ impl Endpoint {
     #[must_use]
     pub fn new(backend: &BackendId, name: &str, addresses: impl Into<Box<[SocketAddr]>>) -> Self {
         let id = EndpointId::new(backend, name);
-        let stable_hash = SipHasher13::new().hash(id.as_str().as_bytes());
+        let session_name = match &backend.name[..backend.own] {
+            own if own.len() < backend.name.len() => [own, "/", name].concat().into(),
+            _ => Arc::clone(&id.0),
+        };
+        let stable_hash = SipHasher13::new().hash(session_name.as_bytes());
         Self {
             id,
+            session_name,
             name: name.into(),
             incarnation: Incarnation::default(),
             addresses: addresses.into(),
@@ -158,6 +177,11 @@ impl Endpoint {
             returns: Return::Never,
             stable_hash,
         }
+    }
+
+    /// What tokens mean by it, under the hash of a key.
+    pub(super) fn session_name(&self) -> &str {
+        &self.session_name
     }
 
     /// How much `session` would like to live here, compared with other endpoints: rendezvous hashing.
@@ -184,8 +208,8 @@ impl Backend {
             .iter()
             .flat_map(|key| {
                 (0u32..).zip(&endpoints).map(move |(endpoint, e)| Tag {
-                    tag: key.endpoint_tag(&e.id),
-                    incarnation: key.incarnation_tag(&e.id, &e.incarnation),
+                    tag: key.endpoint_tag(e),
+                    incarnation: key.incarnation_tag(e),
                     endpoint,
                     key: key.id(),
                 })
@@ -277,7 +301,7 @@ impl<'a> Candidates<'a> {
 
 impl fmt::Display for BackendId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 

@@ -10,8 +10,8 @@
 //! | valid | away or unreachable, expected back, for less than `hold` | `held` |
 //! | valid | absent, away for longer, unreachable | by `on_lost`: `reassigned`, `temporary` or `rejected` |
 //!
-//! A cookie of ingress-nginx's whose endpoint is not to be had counts as a token whose endpoint is not; one that names
-//! nobody here counts as none.
+//! A cookie of ingress-nginx's whose endpoint is not to be had counts as a token whose endpoint is not; with one that names
+//! nobody here, a session begins where rendezvous hashing says.
 //!
 //! A rule without session persistence has one row: `unpinned`, and so has a canary that keeps no sessions. Where there is a
 //! canary, a request that belongs nowhere goes where it prefers to, and by the shares if it prefers nothing.
@@ -22,7 +22,7 @@ use self::backends::Order;
 use super::backend::{Backend, Condition, Endpoint, EndpointId, Return};
 use super::balance::{Choice, LoadView, Rank};
 use super::filters::{CanarySessions, Preference};
-use super::session::{Claims, OnLost, OnRestart, Persistence, SessionId, Token};
+use super::session::{Claims, OnLost, OnRestart, Persistence, Predecessor, SessionId, Token};
 use super::table::Rule;
 use super::{Millis, Now};
 
@@ -31,8 +31,8 @@ use super::{Millis, Now};
 pub struct Attempt<'a> {
     /// The token it came with, if one was right.
     pub token: Option<&'a Token>,
-    /// The endpoint that a cookie of ingress-nginx's names, if there was no token.
-    pub legacy: Option<&'a EndpointId>,
+    /// What a cookie of ingress-nginx's says, if there was no token.
+    pub legacy: Option<&'a Predecessor>,
     /// What it says about the rule's canary, if there is one.
     pub preference: Preference,
     /// The endpoints that could not be connected to for this request.
@@ -137,18 +137,24 @@ pub fn decide<'r>(
         }
     }
     if let Some(token) = attempt.token {
-        let session = Session { rule, persistence, claims: token.claims, is_ours: true, attempt, load };
+        let (claims, place) = (token.claims, token.claims.session.0);
+        let session = Session { rule, persistence, claims, place, is_ours: true, attempt, load };
         return match Home::of(token, rule) {
             Some(home) => session.at_home(home, now.mono),
             None => session.lost(None),
         };
     }
-    let claims = Claims::new(SessionId(rng.u64(..)), now.unix);
-    if let Some(home) = attempt.legacy.and_then(|id| Home::called(id, rule)) {
-        return Session { rule, persistence, claims, is_ours: false, attempt, load }.at_home(home, now.mono);
+    let unique = attempt.legacy.filter(|legacy| legacy.is_unique).map(|legacy| legacy.seed);
+    let claims = Claims::new(SessionId(unique.unwrap_or_else(|| rng.u64(..))), now.unix);
+    if let Some(Predecessor { home, seed, .. }) = attempt.legacy {
+        let session = Session { rule, persistence, claims, place: *seed, is_ours: false, attempt, load };
+        return match home.as_ref().and_then(|id| Home::called(id, rule)) {
+            Some(home) => session.at_home(home, now.mono),
+            None => session.elsewhere(None, Outcome::New),
+        };
     }
     let newcomer = Newcomer { outcome: Outcome::New, strategy: persistence.policy.strategy, claims: Some(claims) };
-    newcomer.balanced(Order::of(rule, attempt.preference, || rng.u64(..)), attempt, load, rng)
+    newcomer.balanced(Order::of_session(rule, attempt.preference, || rng.u64(..)), attempt, load, rng)
 }
 
 impl Outcome {
@@ -183,6 +189,12 @@ impl Outcome {
             Self::Unavailable => "unavailable",
             Self::Unpinned => "unpinned",
         }
+    }
+
+    /// Is it served by the endpoint where it belongs?
+    #[must_use]
+    pub fn is_at_home(self) -> bool {
+        matches!(self, Self::Adopted | Self::Kept | Self::Restarted | Self::KeptDraining | Self::Held)
     }
 
     /// What the application is told in `Moorline-Session`; nothing where there is no session.
@@ -245,6 +257,8 @@ struct Session<'a, 'r, L> {
     rule: &'r Rule,
     persistence: &'r Persistence,
     claims: Claims,
+    /// What rendezvous hashing places it by.
+    place: u64,
     /// Does it have a token of ours?
     is_ours: bool,
     attempt: &'a Attempt<'a>,
@@ -310,11 +324,11 @@ impl<'r, L: LoadView> Session<'_, 'r, L> {
     /// as good, else in the others, in an order that depends on the session alone. Where nobody takes new
     /// sessions and nobody is better off than its own endpoint, it had better stay.
     fn elsewhere(&self, home: Option<Home<'r>>, outcome: Outcome) -> Decision<'r> {
-        let session = self.claims.session.0;
+        let session = self.place;
         let choice = |backend: &'r Backend| Choice { backend, tried: self.attempt.tried, load: self.load };
         let order = match home {
             Some(home) => Order::of_home(self.rule, home.backend),
-            None => Order::of(self.rule, self.attempt.preference, || session),
+            None => Order::of_session(self.rule, self.attempt.preference, || session),
         };
         let leaving = home.map(|home| &home.endpoint.id);
         let best = order.best(|backend, rank| {
@@ -324,7 +338,7 @@ impl<'r, L: LoadView> Session<'_, 'r, L> {
         match (best, own) {
             (Some((rank, ..)), Some((home, own))) if rank != Rank::Ready && own <= rank => self.stay(home),
             (Some((_, backend, endpoint)), _) => {
-                self.forward(backend, endpoint, outcome, outcome == Outcome::Reassigned)
+                self.forward(backend, endpoint, outcome, outcome != Outcome::Temporary)
             }
             (None, Some((home, _))) => self.stay(home),
             (None, None) => Decision::Refuse(Refusal::Unavailable),

@@ -78,10 +78,12 @@ pub struct TableBuilder {
     hosts: HashMap<HostPattern, Vec<Listed>, foldhash::fast::RandomState>,
 }
 
-/// Where a rule comes from: it decides between rules that match the same requests. The older one
-/// wins, then the one whose name comes first.
+/// Where a rule comes from: it decides between rules that match the same requests. One that was asked for wins over
+/// what somebody has for all the rest, the older one wins, then the one whose name comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
+    /// Is it for what no rule wants?
+    pub is_default: bool,
     /// When its object was made, in unix seconds (0 in a file: its order is in the name).
     pub created: u64,
     /// `<namespace>/<name>`, or its place in the file.

@@ -7,8 +7,7 @@ use super::super::typed::{At, Choice, Keyed};
 use super::super::{EndpointSpec, schema};
 use super::limits::duration;
 use super::parsed;
-use crate::routing::host;
-use crate::routing::session::{CookieName, CookiePolicy, OnLost, OnRestart, SameSite, Secure};
+use crate::routing::session::{CookieName, CookiePolicy, OnLost, OnRestart, SameSite, Secure, attribute};
 use crate::routing::{HostPattern, PathMatch, SessionPolicy, Strategy};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -71,8 +70,8 @@ fn cookie(typed: &Keyed<schema::Cookie>, around: &Around<'_>, problems: &mut Pro
     let Some(typed) = typed.open(problems) else { return default };
     let cookie = CookiePolicy {
         name: typed.name.as_ref().and_then(|name| parsed(name, CookieName::new, problems)).unwrap_or(default.name),
-        path: typed.path.as_ref().and_then(|path| parsed(path, cookie_path, problems)).unwrap_or(default.path),
-        domain: typed.domain.as_ref().and_then(|domain| parsed(domain, cookie_domain, problems)),
+        path: typed.path.as_ref().and_then(|path| parsed(path, attribute::path, problems)).unwrap_or(default.path),
+        domain: typed.domain.as_ref().and_then(|domain| parsed(domain, attribute::domain, problems)),
         secure: word(&typed.secure, problems).map_or(default.secure, secure),
         http_only: typed.http_only.unwrap_or(default.http_only),
         same_site: word(&typed.same_site, problems).map_or(default.same_site, |word| Some(same_site(word))),
@@ -142,19 +141,6 @@ fn warn_of_reach(cookie: &CookiePolicy, typed: &schema::Cookie, around: &Around<
 fn covers(cookie: &str, rule: &str) -> bool {
     let cookie = cookie.trim_end_matches('/');
     rule.strip_prefix(cookie).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn cookie_path(text: &str) -> Result<String, String> {
-    let good = text.starts_with('/') && text.chars().all(|c| c.is_ascii_graphic() && c != ';');
-    if good { Ok(text.to_owned()) } else { Err(format!("{text:?} is no path of a cookie: write it as /shop")) }
-}
-
-fn cookie_domain(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix('.').unwrap_or(text);
-    if name.contains(':') {
-        return Err("the domain of a cookie has no port".to_owned());
-    }
-    host::canonical(name).map(Into::into).map_err(|error| error.to_string())
 }
 
 fn word<T: Copy>(typed: &Option<Choice<T>>, problems: &mut Problems) -> Option<T> {

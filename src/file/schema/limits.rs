@@ -25,7 +25,9 @@ pub struct Limits {
     /// When a connection is closed with something unread on it, the client has this time to take its last answer.
     #[schemars(with = "Option<Duration>")]
     pub linger: Option<At<String>>,
-    /// A body, either way, makes some progress within this time.
+    /// A body, either way, makes some progress within this time. A client over HTTP/2 is let go that keeps nothing moving of what
+    /// is left of its answers (ten times as long, while others are under way), or that has been silent for `idle` with requests
+    /// under way and answers no PING within it.
     #[schemars(with = "Option<Duration>")]
     pub body: Option<At<String>>,
     /// A connection to an endpoint is made within this time.

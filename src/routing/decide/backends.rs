@@ -33,6 +33,19 @@ impl<'r> Order<'r> {
         Self { rule, first, alone: false }
     }
 
+    /// That of a request that begins a session, or looks for another home: a canary that keeps no sessions has had its turn
+    /// before, and is left for when there is nobody else.
+    pub(super) fn of_session(rule: &'r Rule, preference: Preference, point: impl FnOnce() -> u64) -> Self {
+        match (&rule.canary, &*rule.backends) {
+            (Some(canary), [primary, ..])
+                if canary.sessions == CanarySessions::Legacy && preference != Preference::Primary =>
+            {
+                Self::of_home(rule, &primary.backend)
+            }
+            _ => Self::of(rule, preference, point),
+        }
+    }
+
     /// That of a session which is at home in this backend.
     pub(super) fn of_home(rule: &'r Rule, home: &'r Backend) -> Self {
         Self { rule, first: Some(home), alone: false }

@@ -15,7 +15,7 @@ use std::hash::Hasher;
 use aws_lc_rs::hmac;
 use siphasher::sip::SipHasher24;
 
-use super::super::backend::{Endpoint, EndpointId, Incarnation};
+use super::super::backend::Endpoint;
 use super::Scope;
 use super::token::{self, Claims, Token};
 
@@ -33,6 +33,7 @@ pub struct Key {
     fingerprint: u64,
     mac: hmac::Key,
     tags: SipHasher24,
+    seeds: SipHasher24,
 }
 
 /// Up to 32 keys. All of them verify; the newest whose time has come signs.
@@ -83,15 +84,18 @@ impl Key {
     pub fn new(id: KeyId, signs_from: u64, secret: &[u8; SECRET_LEN]) -> Self {
         let master = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derive = |purpose: &str| hmac::sign(&master, purpose.as_bytes());
-        let tags = derive("moorline v1 tags");
-        let mut tag_key = [0; 16];
-        tag_key.copy_from_slice(&tags.as_ref()[..16]);
+        let hasher = |purpose: &str| {
+            let mut key = [0; 16];
+            key.copy_from_slice(&derive(purpose).as_ref()[..16]);
+            SipHasher24::new_with_key(&key)
+        };
         Self {
             id,
             signs_from,
             fingerprint: first_u64(derive("moorline v1 fingerprint").as_ref()),
             mac: hmac::Key::new(hmac::HMAC_SHA256, derive("moorline v1 mac").as_ref()),
-            tags: SipHasher24::new_with_key(&tag_key),
+            tags: hasher("moorline v1 tags"),
+            seeds: hasher("moorline v1 seeds"),
         }
     }
 
@@ -102,17 +106,17 @@ impl Key {
     }
 
     /// What this key's tokens call the endpoint.
-    pub(in crate::routing) fn endpoint_tag(&self, endpoint: &EndpointId) -> u64 {
-        self.tags.hash(endpoint.as_str().as_bytes())
+    pub(in crate::routing) fn endpoint_tag(&self, endpoint: &Endpoint) -> u64 {
+        self.tags.hash(endpoint.session_name().as_bytes())
     }
 
-    /// What this key's tokens call a life of the endpoint.
-    pub(in crate::routing) fn incarnation_tag(&self, endpoint: &EndpointId, life: &Incarnation) -> u32 {
+    /// What this key's tokens call the life that the endpoint lives.
+    pub(in crate::routing) fn incarnation_tag(&self, endpoint: &Endpoint) -> u32 {
         let mut hasher = self.tags;
         // The separator cannot stand in either part, so no pair reads like another.
-        hasher.write(endpoint.as_str().as_bytes());
+        hasher.write(endpoint.session_name().as_bytes());
         hasher.write_u8(0);
-        hasher.write(life.as_str().as_bytes());
+        hasher.write(endpoint.incarnation.as_str().as_bytes());
         (hasher.finish() >> 32) as u32
     }
 
@@ -160,8 +164,8 @@ impl KeyRing {
         let token = Token {
             key: key.id,
             claims,
-            endpoint: key.endpoint_tag(&endpoint.id),
-            incarnation: key.incarnation_tag(&endpoint.id, &endpoint.incarnation),
+            endpoint: key.endpoint_tag(endpoint),
+            incarnation: key.incarnation_tag(endpoint),
         };
         token::encode(&token, key, scope)
     }
@@ -171,6 +175,19 @@ impl KeyRing {
     #[must_use]
     pub fn open(&self, scope: &Scope, value: &[u8]) -> Option<Token> {
         token::decode(value, scope, |id| self.by_id[usize::from(id.0)].map(|at| &self.keys[usize::from(at)]))
+    }
+
+    /// What places a session that follows something which the client had before ours, and is made of these parts: the same
+    /// number at every replica, which nobody without the keys can choose.
+    #[must_use]
+    pub fn seed<'p>(&self, scope: &Scope, parts: impl Iterator<Item = &'p [u8]>, now: u64) -> u64 {
+        let mut hasher = self.signer(now).seeds;
+        hasher.write(scope.as_bytes());
+        for part in parts {
+            hasher.write(part);
+            hasher.write(b"; ");
+        }
+        hasher.finish()
     }
 
     /// The newest key whose time has come; before the time of the first one, the first one.

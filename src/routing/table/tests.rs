@@ -20,7 +20,7 @@ fn name_of(rule: &Rule) -> &str {
 }
 
 fn origin(created: u64, name: &str) -> Origin {
-    Origin { created, name: name.into() }
+    Origin { is_default: false, created, name: name.into() }
 }
 
 /// `= /path` is exact, anything else a prefix, as [`PathMatch`] displays them.

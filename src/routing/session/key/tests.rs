@@ -104,9 +104,29 @@ fn the_fingerprint_tells_rings_with_other_secrets_apart() {
 #[test]
 fn tags_of_different_keys_have_nothing_in_common() {
     let (a, b) = (key(0, 0), key(1, 0));
-    assert_ne!(a.endpoint_tag(&endpoint().id), b.endpoint_tag(&endpoint().id));
-    let life = Incarnation::new("1");
-    assert_ne!(a.incarnation_tag(&endpoint().id, &life), b.incarnation_tag(&endpoint().id, &life));
+    assert_ne!(a.endpoint_tag(&endpoint()), b.endpoint_tag(&endpoint()));
+    assert_ne!(a.incarnation_tag(&endpoint()), b.incarnation_tag(&endpoint()));
+}
+
+#[test]
+fn what_is_spoken_to_an_endpoint_makes_no_difference_to_its_sessions() {
+    let web = BackendId::new("web");
+    let [plain, secure] = [web.clone(), web.speaking("https")].map(|id| Endpoint::new(&id, "web-0", []));
+    assert_ne!(plain.id, secure.id, "their connections are others");
+    let key = key(0, 0);
+    assert_eq!(key.endpoint_tag(&plain), key.endpoint_tag(&secure));
+    assert_eq!(key.incarnation_tag(&plain), key.incarnation_tag(&secure));
+    assert_eq!(plain.score(7), secure.score(7));
+    assert_ne!(key.endpoint_tag(&plain), key.endpoint_tag(&Endpoint::new(&web, "web-1", [])));
+}
+
+#[test]
+fn seeds_are_those_of_the_key_that_signs_and_of_the_scope() {
+    let seed = |keys: &[(u8, u64)], now| ring(keys).seed(&scope(), [&b"x"[..]].into_iter(), now);
+    assert_eq!(seed(&[(0, 0)], 1), seed(&[(0, 0), (1, 100)], 99));
+    assert_ne!(seed(&[(0, 0)], 1), seed(&[(0, 0), (1, 100)], 100));
+    let other = Scope::new("shop", "other", "80", &crate::routing::session::CookieName::new("x").unwrap());
+    assert_ne!(seed(&[(0, 0)], 1), ring(&[(0, 0)]).seed(&other, [&b"x"[..]].into_iter(), 1));
 }
 
 #[test]

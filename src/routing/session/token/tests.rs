@@ -151,8 +151,8 @@ proptest! {
         prop_assert_eq!(opened, Token {
             key: KeyId::new(match now { 0..50 => 0, 50..100 => 7, _ => 31 }).unwrap(),
             claims,
-            endpoint: key.endpoint_tag(&endpoint.id),
-            incarnation: key.incarnation_tag(&endpoint.id, &endpoint.incarnation),
+            endpoint: key.endpoint_tag(&endpoint),
+            incarnation: key.incarnation_tag(&endpoint),
         });
     }
 
