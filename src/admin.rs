@@ -27,7 +27,7 @@ use tokio::runtime;
 use self::guests::Guests;
 pub use self::metrics::Endpoints;
 use crate::api;
-use crate::bind_error::BindError;
+use crate::bind::{self, BindError};
 use crate::clock::Clock;
 use crate::drain::{Drain, Stage};
 use crate::readiness::Readiness;
@@ -61,7 +61,7 @@ pub struct Inputs {
 /// If the system has no more threads, or no descriptors for one.
 pub fn serve(listener: TcpListener, inputs: Inputs, drain: Drain) -> std::io::Result<JoinHandle<()>> {
     let router = router(inputs);
-    let is_local = listener.local_addr()?.ip().is_loopback();
+    let is_local = listener.local_addr()?.ip().to_canonical().is_loopback();
     run(listener, if is_local { router.layer(from_fn(only_by_address)) } else { router }, drain)
 }
 
@@ -194,10 +194,34 @@ fn session(listed: &Listed, clock: &Clock) -> api::Session {
     }
 }
 
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
+
 /// Binds the admin listener.
 ///
 /// # Errors
 /// If the address is taken.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).map_err(|system| BindError { address, system })
+    listen(address).map_err(|system| BindError { address, system })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = bind::socket(address)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_ipv6_takes_ipv4_as_well() {
+        // Without IPv6 there is nothing to see.
+        let Ok(listener) = bind("[::]:0".parse().unwrap()) else { return };
+        let port = listener.local_addr().unwrap().port();
+        std::net::TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        std::net::TcpStream::connect(("::1", port)).expect("a connection");
+    }
 }

@@ -10,7 +10,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::registry::Registry;
 
 use crate::admin;
-use crate::bind_error::BindError;
+use crate::bind::BindError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Control};

@@ -11,13 +11,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// So many are kept back, unless that would be more than a quarter.
-const RESERVE: usize = 64;
+pub(crate) const RESERVE: usize = 64;
 /// So many are for clients that are turned away, unless that would be more than an eighth.
-const REFUSALS: usize = 256;
+pub(crate) const REFUSALS: usize = 256;
 
 /// Allows this process as many as it may allow itself: the lower limit is one for programs that use `select`.
 ///
@@ -40,6 +40,23 @@ pub fn limit() -> usize {
 pub fn clients(own: usize) -> usize {
     let limit = limit();
     (limit.saturating_sub(reserve(limit) + refusals(limit) + own) / 2).max(1)
+}
+
+/// Has the system make room for the descriptors of so many clients, by taking the highest of them for a moment for what `sample`
+/// names.
+///
+/// # Errors
+/// If the system does not want to. It makes room when it has to, then.
+pub fn make_room(sample: &impl AsFd, clients: usize) -> io::Result<()> {
+    let last = last(clients, limit());
+    drop(fcntl_dupfd_cloexec(sample, i32::try_from(last).unwrap_or(i32::MAX))?);
+    Ok(())
+}
+
+/// The highest number that is given out while so many clients are served: with two for each, those of clients that are told that
+/// they cannot be, and the reserve.
+fn last(clients: usize, limit: usize) -> usize {
+    clients.saturating_mul(2).saturating_add(refusals(limit) + reserve(limit)).min(limit).saturating_sub(1)
 }
 
 /// So many clients may be told, at a time, that they cannot be served.
@@ -95,6 +112,16 @@ mod tests {
         raise().expect("the own limit");
         assert!(limit() > 64 && clients(0) < limit() && clients(usize::MAX / 2) == 1);
         assert!(!is_reserved(&io::stdin()));
+    }
+
+    #[test]
+    fn room_is_made_for_as_many_as_there_may_be() {
+        assert_eq!((last(usize::MAX, 1024), last(100, 1024), last(0, 0)), (1023, 391, 0));
+        make_room(&io::stderr(), 1000).expect("room for some");
+        if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+            let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).expect("the size of the table");
+            assert!(size.trim().parse::<usize>().expect("a number") >= limit().min(2000), "{size}");
+        }
     }
 
     #[test]

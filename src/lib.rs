@@ -37,11 +37,14 @@ pub mod config;
 
 pub mod cli;
 
-pub mod bind_error;
+pub mod bind;
 
 pub mod clock;
 
 pub mod descriptors;
+
+#[cfg(test)]
+mod documented;
 
 pub mod drain;
 

@@ -16,7 +16,9 @@ pub struct Limits {
     pub idle: Duration,
     /// When a connection is closed with something unread on it, the client has this time to take its last answer.
     pub linger: Duration,
-    /// A body, either way, makes some progress within this time.
+    /// A body, either way, makes some progress within this time. A client over HTTP/2 is let go that keeps nothing moving of what
+    /// is left of its answers (ten times as long, while others are under way), or that has been silent for `idle` with requests
+    /// under way and answers no PING within it.
     pub body: Duration,
     /// A connection to an endpoint is made within this time: a dead pod's address does not refuse, it swallows.
     pub connect: Duration,
@@ -96,7 +98,7 @@ impl Default for Limits {
             head_size: 64 * 1024,
             target_size: 16 * 1024,
             streams: 100,
-            http2_heads: 512 * 1024,
+            http2_heads: 384 * 1024,
             http2_frames: 800,
             connections: 20_000,
             requests: 20_000,

@@ -36,7 +36,10 @@ mod proxy_protocol;
 mod redirect;
 mod retry;
 mod session;
+mod socket;
 mod target;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 mod tls;
 mod tunnel;
 mod upgrade;
@@ -62,7 +65,7 @@ use self::overload::Overload;
 pub use self::tls::{Config as Tls, Version as TlsVersion};
 use self::upstream::Upstreams;
 use self::worker::Worker;
-use crate::bind_error::BindError;
+use crate::bind::BindError;
 use crate::clock::Clock;
 use crate::descriptors;
 use crate::drain::Drain;
@@ -182,6 +185,11 @@ impl Bound {
         };
         let Config { listeners, workers, mut limits, access_log } = self.config;
         limits.connections = affordable(limits.connections, OWN + workers * (listeners.len() + OWN_OF_WORKER));
+        if let Some(sample) = self.listeners.iter().flat_map(|(_, sockets)| sockets).next()
+            && let Err(error) = descriptors::make_room(sample, limits.connections)
+        {
+            tracing::debug!(%error, "no room for descriptors before they are needed");
+        }
         let (connections, overload) = (Arc::<AtomicUsize>::default(), Overload::new(descriptors::for_refusals()));
         let mut sockets: Vec<_> = self.listeners.into_iter().map(|(_, sockets)| sockets.into_iter()).collect();
         let (tell, started) = sync_channel(workers);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{self, Running};
-use crate::bind_error::BindError;
+use crate::bind::BindError;
 use crate::config::Config;
 use crate::config::args::{ProxyArgs, RunArgs};
 use crate::control::Control;

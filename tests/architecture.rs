@@ -10,15 +10,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("drain", &[]),
     ("descriptors", &[]),
     ("api", &[]),
-    ("bind_error", &[]),
+    ("bind", &[]),
     ("clock", &["routing"]),
     ("snapshot", &["routing"]),
     ("sessions", &["routing"]),
     ("readiness", &["drain", "snapshot"]),
     ("file", &["routing", "limits"]),
-    ("proxy", &["bind_error", "clock", "descriptors", "drain", "limits", "routing", "sessions", "snapshot"]),
+    ("proxy", &["bind", "clock", "descriptors", "drain", "limits", "routing", "sessions", "snapshot"]),
     ("control", &["clock", "file", "routing", "snapshot"]),
-    ("admin", &["api", "bind_error", "clock", "drain", "readiness", "routing", "sessions", "snapshot"]),
+    ("admin", &["api", "bind", "clock", "drain", "readiness", "routing", "sessions", "snapshot"]),
 ];
 
 /// A crate, and the only places that may name it.

@@ -107,8 +107,6 @@ pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded, hangu
     let (tx, mut changes) = mpsc::channel(1);
     let names = Arc::<Mutex<BTreeSet<OsString>>>::default();
     let mut watcher = watcher(Arc::clone(&names), tx);
-    // What names no keys goes on with those that it began with.
-    let own_keys = last.file.session_keys.is_none().then(|| Arc::clone(&last.keys));
     let mut said = String::new();
     let mut watched = BTreeSet::new();
     loop {
@@ -123,7 +121,8 @@ pub async fn follow(path: PathBuf, mut control: Control, mut last: Loaded, hangu
         // What happened in a folder before it was watched, nobody has told us.
         let cause = if folders.is_subset(&watched) { change(&mut changes, hangup).await } else { Cause::Watched };
         watched = folders;
-        let loaded = load(&path, own_keys.as_ref(), &last.certificates).and_then(|loaded| {
+        // What names no keys, or none any more, goes on with the last ones: new ones would log everybody out.
+        let loaded = load(&path, Some(&last.keys), &last.certificates).and_then(|loaded| {
             let generation = publish(&mut control, &loaded, &last)?;
             Ok((loaded, generation))
         });

@@ -31,9 +31,9 @@ pub enum Format {
 }
 
 /// Buffers that may wait for the writing thread.
-const QUEUE: usize = 64;
+pub(super) const QUEUE: usize = 64;
 /// A buffer is handed over when it is as large as this.
-const BLOCK: usize = 32 * 1024;
+pub(super) const BLOCK: usize = 32 * 1024;
 
 /// One request, as it is logged.
 #[derive(Debug)]

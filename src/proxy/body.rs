@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::exchange::Exchange;
-use super::headers;
+use super::headers::Trailers;
 use super::lane::Lane;
 use super::upstream::{InFlight, Link};
 
@@ -50,6 +50,7 @@ pub(crate) struct ResponseBody(Option<Download>);
 #[derive(Debug)]
 struct Download {
     source: Source,
+    trailers: Trailers,
     broken: Option<Broken>,
     exchange: Exchange,
 }
@@ -122,7 +123,7 @@ impl Body for RequestBody {
         }
         // Whoever knows that this was the last does not ask whether there is another.
         upload.lane.uploaded(frame.is_some() && !upload.is_end_stream());
-        Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame?))))
+        Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame?, Trailers::Listed))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -168,18 +169,31 @@ impl ResponseBody {
             exchange.completed();
         }
         let source = Source::Own((!is_none).then_some(bytes));
-        Self(Some(Download { source, broken: None, exchange }))
+        Self(Some(Download { source, trailers: Trailers::Listed, broken: None, exchange }))
     }
 
     /// The body that an endpoint sends over this connection.
-    pub(super) fn upstream(incoming: Incoming, link: Link, upstream: InFlight, exchange: Exchange) -> Self {
+    pub(super) fn upstream(
+        incoming: Incoming,
+        link: Link,
+        upstream: InFlight,
+        trailers: Trailers,
+        exchange: Exchange,
+    ) -> Self {
         let source = Source::Upstream { incoming, link: Some(link), upstream };
-        let mut download = Download { source, broken: None, exchange };
+        let mut download = Download { source, trailers, broken: None, exchange };
         if download.is_end_stream() {
             download.exchange.completed();
             download.give_back(&mut Context::from_waker(std::task::Waker::noop()));
         }
         Self(Some(download))
+    }
+
+    /// No piece of it is larger than this from now on, unless it is here already.
+    pub(super) fn read_at_most(&self, bytes: usize) {
+        if let Some(Download { source: Source::Upstream { link: Some(link), .. }, .. }) = &self.0 {
+            link.read_at_most(bytes);
+        }
     }
 }
 
@@ -236,7 +250,7 @@ impl Download {
             self.exchange.completed();
             self.give_back(cx);
         }
-        Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame))))
+        Poll::Ready(frame.map(|frame| Ok(without_odd_trailers(frame, self.trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -272,12 +286,12 @@ impl Body for ResponseBody {
 }
 
 /// Trailers that could change what the head has said do not pass.
-fn without_odd_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+fn without_odd_trailers(frame: Frame<Bytes>, allowed: Trailers) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(trailers) => {
             let kept: HeaderMap = trailers
                 .iter()
-                .filter(|(name, _)| headers::is_allowed_trailer(name))
+                .filter(|(name, _)| allowed.admit(name))
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
             Frame::trailers(kept)

@@ -20,6 +20,7 @@ use super::guarded::Guarded;
 use super::http2;
 use super::lane::Lane;
 use super::linger::Linger;
+use super::socket::{self, OverTcp};
 use super::tls;
 use super::watch::{Phase, Watch};
 use super::wire::{Observer, Wire};
@@ -61,7 +62,7 @@ pub(super) async fn serve_tls(
 }
 
 /// HTTP/1, until the client turns out to speak something else.
-async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + AsyncWrite + OverTcp + Unpin + 'static) {
     let worker = Rc::clone(&client.worker);
     let progress = Progress { watch: Rc::clone(&watch), worker: Rc::clone(&worker) };
     let bounds = Bounds {
@@ -71,10 +72,17 @@ async fn http(client: Rc<Client>, watch: Rc<Watch>, stream: impl AsyncRead + Asy
         prior_knowledge: !client.is_secured(),
     };
     let guard = Rc::new(RefCell::new(RequestGuard::new(bounds)));
-    let lane = Lane::new(client, Rc::clone(&watch), Some(Rc::clone(&guard)));
+    let lane = Lane::of_connection(client, Rc::clone(&watch), Rc::clone(&guard));
     let mut socket = Guarded::new(Wire::new(Linger::new(stream), progress), Rc::clone(&guard));
     let ended = http1(&lane, &guard, &mut socket).await;
     lane.count_untold();
+    let is_overdue = watch.is_expired() && matches!(watch.phase(), Phase::Download | Phase::Flushing);
+    // To HTTP/1.0 a response may be over when the connection is.
+    let looks_whole = ended.as_ref().is_err_and(hyper::Error::is_user) && lane.is_old();
+    if is_overdue || looks_whole {
+        let (wire, _) = socket.into_parts();
+        return socket::reset_at_end(wire.into_inner().into_inner().tcp());
+    }
     if let Err(error) = ended {
         return tracing::debug!(%error, peer = %lane.client.address, "connection ended");
     }

@@ -1,12 +1,12 @@
 //! The life of one request: prepared, decided upon, sent, answered; and decided upon again when its endpoint
 //! could not be reached (`reach`).
 
-mod reach;
+mod answer;
+pub(super) mod reach;
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, Version};
@@ -15,19 +15,20 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
+use self::answer::{Answer, Content};
 use super::body::{RequestBody, ResponseBody};
 use super::error::{Error, Form};
 use super::exchange::Exchange;
 use super::filter::Asked;
 use super::grpc;
-use super::headers;
+use super::headers::{self, Trailers};
 use super::lane::Lane;
 use super::retry;
 use super::session::{self, Presented};
 use super::target::{find, read_session};
 use super::tunnel::Tunnel;
 use super::upgrade::Upgrade;
-use super::upstream::{Connection, InFlight, Link, Unfit};
+use super::upstream::Unfit;
 use super::watch::Phase;
 use crate::routing::session::values;
 use crate::routing::{
@@ -52,7 +53,7 @@ pub(super) fn handle(
     let switching = (*request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
     let is_grpc = request.method() == Method::POST && grpc::is_grpc(request.headers());
     let exchange = Exchange::begin(&lane, &request, started, request_id);
-    let journey = match lane.next() {
+    let journey = match lane.next(request.version()) {
         None => Journey::begin(Rc::clone(&lane), request, trace, exchange),
         Some(rule) => Err(Box::new((Error::Refused(rule), exchange))),
     };
@@ -69,7 +70,10 @@ pub(super) fn handle(
                 let body = match content {
                     Content::Body(incoming, link) => {
                         exchange.say_goodbye(&mut head.headers);
-                        ResponseBody::upstream(incoming, link, upstream, exchange)
+                        // Both have to say so: anybody can ask any site like that.
+                        let is_grpc = is_grpc && grpc::is_grpc(&head.headers);
+                        let trailers = if is_grpc { Trailers::Metadata } else { Trailers::Listed };
+                        ResponseBody::upstream(incoming, link, upstream, trailers, exchange)
                     }
                     Content::Tunnel(connection, session) => {
                         switch(lane, switching, Box::new(Tunnel { connection, upstream, exchange, session }));
@@ -102,20 +106,6 @@ fn switch(lane: Rc<Lane>, stream: Option<OnUpgrade>, tunnel: Box<Tunnel>) {
     });
 }
 
-/// A response whose body is still to come over the connection.
-struct Answer {
-    head: http::response::Parts,
-    content: Content,
-    upstream: InFlight,
-}
-
-/// What follows the head of a response.
-enum Content {
-    Body(Incoming, Link),
-    /// Another protocol, for as long as which this session is there.
-    Tunnel(Box<Connection>, Option<(SessionId, Duration)>),
-}
-
 /// A request on its way, through as many attempts as it takes.
 struct Journey {
     lane: Rc<Lane>,
@@ -123,8 +113,10 @@ struct Journey {
     /// There while it is ours to send.
     request: Option<Request<RequestBody>>,
     presented: Presented,
-    /// Where the token counts; should another snapshot say something else, there is none.
+    /// Where what was presented counts.
     scope: Option<Scope>,
+    /// What counts somewhere else, if another snapshot has come meanwhile. It may go again.
+    set_aside: Option<Box<(Option<Scope>, Presented)>>,
     is_tls: bool,
     /// It asks for another protocol.
     upgrade: Option<Upgrade>,
@@ -132,7 +124,10 @@ struct Journey {
     failed_since: Option<Millis>,
     /// A kept connection failed: the next attempt makes its own.
     needs_fresh: bool,
-    replayed: bool,
+    /// How many times it may be sent again although it has been sent.
+    replays: u8,
+    /// The endpoint gets a moment before the next attempt.
+    pauses: bool,
     /// How many times an endpoint has refused it without looking at it.
     refusals: u8,
     /// Why an endpoint that was tried got no request, though it is there.
@@ -181,12 +176,14 @@ impl Journey {
             request,
             presented,
             scope,
+            set_aside: None,
             is_tls,
             upgrade,
             tried: Vec::new(),
             failed_since: None,
             needs_fresh: false,
-            replayed: false,
+            replays: retry::REPLAYS,
+            pauses: false,
             refusals: 0,
             unfit: None,
         }))
@@ -199,6 +196,9 @@ impl Journey {
             return Ok(answer);
         }
         loop {
+            if std::mem::take(&mut self.pauses) {
+                tokio::time::sleep(retry::PAUSE).await;
+            }
             let snapshot = lane.worker().current().ok_or(Error::NotConfigured)?;
             // Boxed: what is rare should not make every request's state larger.
             if let Some(answer) = Box::pin(self.attempt(&snapshot)).await? {
@@ -212,6 +212,10 @@ impl Journey {
         let Some(request) = &self.request else { return Err(Error::Unavailable) };
         let (host, target) = Asked::of(request, self.exchange.filtered.as_deref());
         let rule = find(&self.lane.client, snapshot, host, target)?;
+        let scope = rule.session.as_ref().map(|persistence| persistence.scope);
+        if scope != self.scope {
+            self.change_scope(scope);
+        }
         match self.decide(rule) {
             Decision::Forward(forward) => self.send(snapshot, rule, &forward).await,
             Decision::Hold { backend, endpoint, .. } => {
@@ -221,12 +225,20 @@ impl Journey {
         }
     }
 
+    /// Another snapshot has its sessions elsewhere: there nothing has been presented.
+    fn change_scope(&mut self, scope: Option<Scope>) {
+        let nothing = Presented { shuns_none: self.presented.shuns_none, ..Presented::default() };
+        let known = self.set_aside.take().filter(|aside| aside.0 == scope);
+        let presented = std::mem::replace(&mut self.presented, known.map_or(nothing, |aside| aside.1));
+        let before = std::mem::replace(&mut self.scope, scope);
+        self.set_aside = Some(Box::new((before, presented)));
+    }
+
     fn decide<'r>(&self, rule: &'r Rule) -> Decision<'r> {
         let worker = self.lane.worker();
-        let same_scope = rule.session.as_ref().map(|persistence| persistence.scope) == self.scope;
         let attempt = Attempt {
-            token: self.presented.token.as_ref().filter(|_| same_scope),
-            legacy: self.presented.legacy.as_ref().filter(|_| same_scope),
+            token: self.presented.token.as_ref(),
+            legacy: self.presented.legacy.as_ref(),
             preference: rule.canary.as_ref().map_or(Preference::None, |canary| self.preference(canary)),
             tried: &self.tried,
             failed_since: self.failed_since,
@@ -253,7 +265,7 @@ impl Journey {
         let upstream = worker.upstreams.of(forward.backend, forward.endpoint).begin();
         let session = forward.claims.map(|claims| claims.session);
         self.exchange.decided(forward.outcome, &upstream, session);
-        let Some(mut link) = self.connect(&upstream, forward.endpoint).await? else { return Ok(None) };
+        let Some(mut link) = self.connect(&upstream, forward).await? else { return Ok(None) };
         let Some(mut request) = self.request.take() else { return Err(Error::Unavailable) };
         self.tell(request.headers_mut(), forward);
         if let (Some(token), Some(persistence)) = (&self.presented.token, &rule.session)
@@ -261,7 +273,7 @@ impl Journey {
         {
             worker.sessions.touch(token.claims.session, &upstream.berth, persistence.policy.idle, worker.coarse());
         }
-        let repeatable = !self.replayed && retry::is_repeatable(&request);
+        let repeatable = self.replays > 0 && retry::is_repeatable(&request);
         let limits = &worker.limits;
         let (phase, limit, patience) = if http_body::Body::is_end_stream(request.body()) {
             (Phase::ResponseHead, lane.answer_limit(), limits.upstream_user_timeout)
@@ -337,73 +349,5 @@ impl Journey {
             Refusal::Rejected => Error::Rejected,
             Refusal::Unavailable => Error::Unavailable,
         }
-    }
-
-    /// Makes the endpoint's response into the one that the client gets.
-    fn answer(
-        &self,
-        snapshot: &Snapshot,
-        rule: &Rule,
-        forward: &Forward<'_>,
-        response: Response<Incoming>,
-        link: Link,
-        upstream: InFlight,
-    ) -> Result<Answer, Error> {
-        let (mut head, incoming) = response.into_parts();
-        let switched = check(&head, self.upgrade.as_ref())?;
-        head.version = Version::HTTP_11;
-        let ends =
-            head.headers.get(headers::SESSION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"end"));
-        headers::clean_response(&mut head.headers);
-        if let (Some(protocol), Some(upgrade)) = (&switched, &self.upgrade) {
-            upgrade.tell(&mut head, protocol.clone());
-        }
-        if let (Some(persistence), Some(claims)) = (&rule.session, forward.claims) {
-            let cookie = &persistence.policy.cookie;
-            let recipient = session::Recipient {
-                is_tls: self.is_tls,
-                is_secured: self.lane.client.is_secured(),
-                shuns_none: self.presented.shuns_none,
-            };
-            let set = if ends {
-                self.lane.worker().sessions.end(claims.session);
-                self.presented.cookie.then(|| session::expire_cookie(cookie, recipient)).flatten()
-            } else if forward.issue {
-                let unix = self.lane.worker().now().unix;
-                let token = snapshot.keys.seal(&persistence.scope, claims, forward.endpoint, unix);
-                session::set_cookie(cookie, token, recipient, unix)
-            } else {
-                None
-            };
-            if let Some(set) = set {
-                head.headers.append(header::SET_COOKIE, set);
-                headers::make_private(&mut head.headers);
-            }
-        }
-        let content = match (switched, link) {
-            (None, link) => Content::Body(incoming, link),
-            (Some(_), Link::Http1(connection)) => {
-                let idle = rule.session.as_ref().map_or(Duration::ZERO, |persistence| persistence.policy.idle);
-                Content::Tunnel(connection, forward.claims.map(|claims| (claims.session, idle)))
-            }
-            (Some(_), Link::Http2(_)) => return Err(Error::BadResponse("101, which HTTP/2 does not have")),
-        };
-        Ok(Answer { head, content, upstream })
-    }
-}
-
-/// Refuses a response that would mean one thing to us and another to the client. Returns the protocol that the endpoint
-/// speaks from here on, if it is another one.
-fn check(head: &http::response::Parts, upgrade: Option<&Upgrade>) -> Result<Option<HeaderValue>, Error> {
-    match (head.status.as_u16(), upgrade) {
-        (101, Some(_)) => {
-            let protocol = head.headers.get(header::UPGRADE).ok_or(Error::BadResponse("101 that names no protocol"))?;
-            Ok(Some(protocol.clone()))
-        }
-        (100..200, _) => Err(Error::BadResponse("an interim response that nobody asked for")),
-        // To its client this would mean that the tunnel is there.
-        (200..300, Some(Upgrade::Http2)) => Err(Error::BadResponse("an answer in place of a tunnel")),
-        (600.., _) => Err(Error::BadResponse("a status above 599")),
-        _ => Ok(None),
     }
 }

@@ -33,7 +33,7 @@
 //! says, and how much comes out of it, is bounded by h2's header list size, which has to be set to `head_size`.
 //!
 //! ## What it costs
-//! Less than 200 bytes for each connection, and 8 for each of as many streams as were open at a time. There is no
+//! Less than 200 bytes for each connection, and 12 for each of as many streams as were open at a time. There is no
 //! allocation but for these. The verdict depends on the bytes and the times, never on the pieces in which they came.
 
 mod budget;

@@ -28,15 +28,16 @@ mod chunk;
 mod diagnosis;
 mod head;
 mod request;
-mod response;
+pub(super) mod response;
 mod rules;
 mod side;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::authority::is_valid as is_authority;
 pub(super) use self::head::is_length;
-pub(super) use self::request::Requests;
+pub(super) use self::request::{Requests, check_path};
 pub(super) use self::response::{Asked, Responses};
 pub(super) use self::rules::Rule;
 pub(super) use self::side::Side;

@@ -4,9 +4,13 @@
 //! message (RFC 9110 §7.6.1), those by which an application would believe something about the client that
 //! anybody can write (unless a trusted proxy wrote it), and ours, which only we write.
 
+mod trailers;
+
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+pub(super) use self::trailers::Trailers;
 
 pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -72,15 +76,9 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
     let fields = headers.get_all(header::TRAILER).iter().filter_map(|value| value.to_str().ok());
     let names = fields.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse::<HeaderName>().ok());
-    let allowed: Vec<HeaderName> = names.filter(is_allowed_trailer).collect();
+    let allowed: Vec<HeaderName> = names.filter(|name| Trailers::Listed.admit(name)).collect();
     let list = allowed.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
     if list.is_empty() { None } else { HeaderValue::from_str(&list).ok() }
-}
-
-/// Only these may stand behind a body: everything else could change what the head has said already.
-pub(super) fn is_allowed_trailer(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("grpc-") || matches!(name, "server-timing" | "content-digest" | "repr-digest" | "digest")
 }
 
 /// The fields that belong to one connection.

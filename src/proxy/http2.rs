@@ -3,13 +3,15 @@
 //! ## Why streams are wrapped
 //! hyper knows no time limit for a stream: one whose client grants no window would wait for ever, inside hyper, where
 //! nobody can ask it to give up. So each of its futures runs under the watch of its lane, and is dropped when the time
-//! is over; hyper resets the stream then.
+//! is over; hyper resets the stream then. What it still has to write after that is watched on the wire ([`watched`]).
 //!
 //! ## What differs from HTTP/1
 //! Interim responses are not sent, not even `100 Continue`: hyper has no way to. Clients that expect it go on after a
 //! moment (RFC 9110 §10.1.1).
 
+pub(super) mod backlog;
 mod heads;
+pub(super) mod watched;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -24,8 +26,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::backlog::{Backlog, Paced};
 use self::heads::{Heads, Share, TooMany};
-use super::body::ResponseBody;
+use self::watched::{Stream, Watched};
 use super::client::Client;
 use super::forward;
 use super::frames::{Bounds, Flood, Follower, Guarded, Warden};
@@ -40,9 +43,12 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
     let worker = Rc::clone(&client.worker);
     let limits = &worker.limits;
     let bounds = Bounds { frames: limits.http2_frames, head_size: limits.head_size, streams: limits.streams };
-    let stream = Guarded::new(stream, bounds, Rc::clone(&worker));
-    let mut state = State { follower: stream.follower(), watch, told: None };
-    let exec = Executor::new(limits);
+    let backlog = Backlog::new(Rc::clone(&watch));
+    let warden = Attendant { worker: Rc::clone(&worker), backlog: Rc::clone(&backlog) };
+    let stream = Guarded::new(stream, bounds, warden);
+    let watched = Watched::new(Rc::clone(&watch));
+    let mut state = State { follower: stream.follower(), watch, watched: Rc::clone(&watched), left: None, told: None };
+    let exec = Executor::new(limits, Rc::clone(&backlog), watched);
     let service = {
         let exec = exec.clone();
         service_fn(move |request| exec.handle(&client, request))
@@ -57,6 +63,7 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
         }
         let polled = http.as_mut().poll(cx);
         state.note(&worker);
+        backlog.settle(state.follower.open().saturating_sub(state.watched.streams()));
         polled
     });
     if let Err(error) = ended.await {
@@ -68,6 +75,9 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
 struct State {
     follower: Follower,
     watch: Rc<Watch>,
+    watched: Rc<Watched>,
+    /// Since when there are more streams than are watched.
+    left: Option<Millis>,
     /// When the client was told to come no more.
     told: Option<Millis>,
 }
@@ -96,27 +106,67 @@ impl State {
     }
 
     /// Notes what is waited for now, and until when. Nothing changes but while the connection is polled.
-    fn note(&self, worker: &Worker) {
+    fn note(&mut self, worker: &Worker) {
         let limits = &worker.limits;
+        let left = self.left_until(limits, worker.coarse());
         let (phase, until) = match (self.follower.unfinished_since(), self.follower.idle_since(), self.told) {
             (Some(since), _, _) if self.follower.awaits_preface() => (Phase::FirstByte, since.plus(limits.first_byte)),
             (Some(since), _, _) => (Phase::Head, since.plus(limits.head)),
             (None, Some(since), Some(told)) => (Phase::Closing, since.max(told).plus(limits.linger)),
             (None, Some(since), None) => (Phase::Resting, since.plus(limits.idle)),
-            (None, None, _) => (Phase::Routing, Millis(u64::MAX)),
+            (None, None, _) => left.map_or((Phase::Routing, Millis(u64::MAX)), |until| (Phase::Flushing, until)),
         };
         self.watch.enter(phase, until);
     }
 }
 
-impl Warden for Rc<Worker> {
+impl State {
+    /// Until when what is left of streams that nobody watches has to move. One of them has longer, beside others that move: it
+    /// may wait for them to leave it a window. So has all of it beside streams that are watched, which would end with the
+    /// connection.
+    fn left_until(&mut self, limits: &Limits, now: Millis) -> Option<Millis> {
+        let watched = self.watched.streams();
+        let Some(still) = self.follower.still_since(watched, now) else {
+            self.left = None;
+            return None;
+        };
+        let left = *self.left.get_or_insert(now);
+        let at_last = left.max(still).plus(limits.body.saturating_mul(BESIDE_OTHERS));
+        let alone = (watched == 0).then(|| left.max(self.follower.moved()).plus(limits.body));
+        Some(alone.map_or(at_last, |alone| alone.min(at_last)))
+    }
+}
+
+/// What is left of a stream may stand still so many times as long as a body, while others are under way.
+pub(super) const BESIDE_OTHERS: u32 = 10;
+
+/// Who is told what happens on the socket.
+#[derive(Debug)]
+struct Attendant {
+    worker: Rc<Worker>,
+    backlog: Rc<Backlog>,
+}
+
+impl Warden for Attendant {
     fn now(&self) -> Millis {
-        self.coarse()
+        self.worker.coarse()
     }
 
     fn flooded(&self, flood: Flood) {
-        self.metrics.floods.count(flood);
+        self.worker.metrics.floods.count(flood);
         tracing::debug!(flood = flood.name(), "connection ended: {flood}");
+    }
+
+    fn written(&self, bytes: usize) {
+        self.backlog.written(bytes);
+    }
+
+    fn blocked(&self) {
+        self.backlog.blocked();
+    }
+
+    fn flushed(&self) {
+        self.backlog.written(0);
     }
 }
 
@@ -130,18 +180,19 @@ fn builder(exec: Executor, limits: &Limits) -> http2::Builder<Executor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .enable_connect_protocol()
-        // A client that has gone without a word shows when it does not answer.
+        // A client that has gone without a word shows when it does not answer. It reads the question after all that has been
+        // sent before it, and may be slow.
         .keep_alive_interval(limits.idle)
-        .keep_alive_timeout(limits.head);
+        .keep_alive_timeout(limits.body);
     builder
 }
 
 /// So much of one request's body is taken before the endpoint has taken some of it.
-const STREAM_WINDOW: u32 = 128 * 1024;
+pub(super) const STREAM_WINDOW: u32 = 128 * 1024;
 /// So much of all of them together: more than a stream's, so that one endpoint that is slow does not stall the others.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+pub(super) const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// So much of one response waits for its client, besides the piece that comes on top.
-const SEND_BUFFER: usize = 16 * 1024;
+pub(super) const SEND_BUFFER: usize = 16 * 1024;
 
 /// Runs what hyper spawns, on this thread and under the watch of its lane.
 #[derive(Clone, Debug)]
@@ -149,32 +200,36 @@ struct Executor {
     /// What belongs to the stream that is about to be spawned.
     next: Rc<RefCell<Option<Spawned>>>,
     heads: Rc<Heads>,
+    backlog: Rc<Backlog>,
+    watched: Rc<Watched>,
 }
 
 /// What lasts as long as a stream does.
 #[derive(Debug)]
 struct Spawned {
     watch: Rc<Watch>,
+    _stream: Rc<Stream>,
     _head: Option<Share>,
 }
 
 impl Executor {
-    fn new(limits: &Limits) -> Self {
-        Self { next: Rc::default(), heads: Heads::new(limits.http2_heads) }
+    fn new(limits: &Limits, backlog: Rc<Backlog>, watched: Rc<Watched>) -> Self {
+        Self { next: Rc::default(), heads: Heads::new(limits.http2_heads), backlog, watched }
     }
 
     fn handle(
         &self,
         client: &Rc<Client>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, TooMany>> + use<> {
+    ) -> impl Future<Output = Result<Response<Paced>, TooMany>> + use<> {
         let worker = &client.worker;
         let watch = worker.watches.add(&worker.limits, worker.coarse());
+        let stream = self.watched.begin();
         let head = self.heads.take(&request);
         let (head, answer) = match head {
             // Boxed: it is large, and gone when the body begins; hyper would keep room for it to the end of the stream.
             Ok(head) => {
-                let lane = Lane::new(Rc::clone(client), Rc::clone(&watch), None);
+                let lane = Lane::of_stream(Rc::clone(client), Rc::clone(&watch), Rc::clone(&stream));
                 (head, Ok(Box::pin(forward::handle(lane, request))))
             }
             Err(error) => {
@@ -183,8 +238,12 @@ impl Executor {
                 (None, Err(error))
             }
         };
-        *self.next.borrow_mut() = Some(Spawned { watch, _head: head });
-        async move { answer?.await.map_err(|never| match never {}) }
+        *self.next.borrow_mut() = Some(Spawned { watch, _stream: stream, _head: head });
+        let backlog = Rc::clone(&self.backlog);
+        async move {
+            let Ok(response) = answer?.await;
+            Ok(response.map(|body| backlog.pace(body)))
+        }
     }
 }
 
@@ -192,7 +251,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Executor {
     fn execute(&self, future: F) {
         match self.next.borrow_mut().take() {
             Some(stream) => drop(tokio::task::spawn_local(limited(future, stream))),
-            // The sending half of a tunnel, which ends with its other half.
+            // The sending half of a tunnel, which ends with the other one, unless what is left to send has no window.
             None => drop(tokio::task::spawn_local(async move { drop(future.await) })),
         }
     }

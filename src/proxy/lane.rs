@@ -5,9 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::Version;
+
 use super::client::Client;
 use super::filter::Filtered;
 use super::guard::{Place, Refusal, RequestGuard, Rule};
+use super::http2::watched::Stream;
 use super::tunnel::Tunnel;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
@@ -26,8 +29,12 @@ pub(crate) struct Lane {
     allowance: Cell<Option<u64>>,
     /// What has been refused on the bytes, where bytes are looked at: over HTTP/1.
     guard: Option<Rc<RefCell<RequestGuard>>>,
+    /// What it is over HTTP/2.
+    _stream: Option<Rc<Stream>>,
     /// How many requests have begun.
     requests: Cell<u64>,
+    /// Is the present one of HTTP/1.0?
+    is_old: Cell<bool>,
     /// Has the client been told of a refusal?
     told: Cell<bool>,
     /// What the connection becomes once the present request has been answered with 101.
@@ -35,7 +42,22 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(client: Rc<Client>, watch: Rc<Watch>, guard: Option<Rc<RefCell<RequestGuard>>>) -> Rc<Self> {
+    /// A connection over HTTP/1.
+    pub(super) fn of_connection(client: Rc<Client>, watch: Rc<Watch>, guard: Rc<RefCell<RequestGuard>>) -> Rc<Self> {
+        Self::new(client, watch, Some(guard), None)
+    }
+
+    /// A stream of a connection over HTTP/2.
+    pub(super) fn of_stream(client: Rc<Client>, watch: Rc<Watch>, stream: Rc<Stream>) -> Rc<Self> {
+        Self::new(client, watch, None, Some(stream))
+    }
+
+    fn new(
+        client: Rc<Client>,
+        watch: Rc<Watch>,
+        guard: Option<Rc<RefCell<RequestGuard>>>,
+        stream: Option<Rc<Stream>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             client,
             watch,
@@ -43,7 +65,9 @@ impl Lane {
             timeouts: Cell::default(),
             allowance: Cell::new(Some(u64::MAX)),
             guard,
+            _stream: stream,
             requests: Cell::new(0),
+            is_old: Cell::new(false),
             told: Cell::new(false),
             tunnel: RefCell::default(),
         })
@@ -53,15 +77,21 @@ impl Lane {
         &self.client.worker
     }
 
-    /// Another request begins. If it is only the stand-in for one that was refused: why.
-    pub(super) fn next(&self) -> Option<Rule> {
+    /// Another request begins, of this version. If it is only the stand-in for one that was refused: why.
+    pub(super) fn next(&self, version: Version) -> Option<Rule> {
         let number = self.requests.get() + 1;
         self.requests.set(number);
+        self.is_old.set(version == Version::HTTP_10);
         let guard = self.guard.as_ref()?.borrow();
         guard
             .refusal()
             .filter(|refusal| refusal.place == Place::Head && number > guard.heads())
             .map(|refusal| refusal.rule)
+    }
+
+    /// Is the present request of HTTP/1.0?
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old.get()
     }
 
     /// The present request's rule bounds it so.

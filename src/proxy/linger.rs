@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::delegate::delegate_write;
 
 /// So much is thrown away; whoever sends more does not listen.
-const MOST: usize = 1 << 20;
+pub(super) const MOST: usize = 1 << 20;
 
 /// A socket that waits for its peer when it is closed.
 #[derive(Debug)]

@@ -11,19 +11,21 @@ use std::time::Duration;
 use ipnet::IpNet;
 #[cfg(target_os = "linux")]
 use socket2::SockFilter;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::announced;
 use super::connection;
 use super::overload::{Reason, turn_away};
+use super::socket::tune;
 use super::tls;
 use super::worker::Worker;
+use crate::bind;
 use crate::descriptors;
 use crate::drain::{Drain, Stage};
 
 /// Connections that may wait to be accepted, per worker.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 /// How long a listener waits when there is no descriptor to be had.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
@@ -78,13 +80,9 @@ pub(super) fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAdd
 }
 
 fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    let socket = bind::socket(address)?;
     if shared {
         socket.set_reuse_port(true)?;
-    }
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -112,7 +110,8 @@ impl Listener {
         let accept = async || match listener.accept().await {
             Ok((stream, peer)) => {
                 exhaustion.is_over();
-                self.rules.take(&worker, stream, peer);
+                // An IPv4 client of a dual-stack socket is an IPv4 client, to whoever is asked about it and in every log.
+                self.rules.take(&worker, stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
             }
             Err(error) => exhaustion.failed(&worker, &error).await,
         };
@@ -175,8 +174,7 @@ impl Rules {
         if !worker.enter() {
             return turn_away(worker, stream, self, Reason::Connections);
         }
-        // Its only purpose is speed; a connection works without it.
-        let _ = stream.set_nodelay(true);
+        tune(&stream);
         let (worker, trust) = (Rc::clone(worker), self.trust(peer));
         match (&self.announcers, self.tls.clone()) {
             (Some(_), _) => drop(tokio::task::spawn_local(Rc::clone(self).take_announced(worker, stream, peer))),

@@ -26,11 +26,11 @@ use super::listener::Rules;
 use super::worker::Worker;
 
 /// So many are told, while they live on the descriptors that are kept back.
-const MOST_IN_RESERVE: usize = 8;
+pub(super) const MOST_IN_RESERVE: usize = 8;
 /// How long a client has for its handshake and the begin of its request.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it has to take the answer.
-const TAKEN: Duration = Duration::from_millis(200);
+pub(super) const TAKEN: Duration = Duration::from_millis(200);
 
 const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-type: text/plain; charset=utf-8\r\n\
                       cache-control: no-store\r\ncontent-length: 88\r\nconnection: close\r\n\r\n\

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The longest line of version 1 with its end (§2.1).
-const MAX_LINE: usize = 107;
+pub(super) const MAX_LINE: usize = 107;
 const V1: &[u8] = b"PROXY ";
 /// How version 2 begins (§2.2).
 const V2: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";

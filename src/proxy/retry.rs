@@ -5,12 +5,24 @@
 //! | the connection could not be made | always: nothing was sent |
 //! | a kept connection turned out to be closed before the request was written | always: nothing was sent |
 //! | the connection broke after the request was written, and nothing came back | once, if it is idempotent and has no body |
+//! | a kept connection did so, and it goes to the same endpoint again | that does not count, once |
 //! | anything came back | never |
+//!
+//! The last attempt at the same endpoint comes after a [pause](PAUSE).
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::body::RequestBody;
+
+/// A request that has been sent is sent again so often, at most: the kept connection may have been closed, and the fresh one may
+/// have met a process that was about to die.
+pub(super) const REPLAYS: u8 = 2;
+/// The system takes connections for a process that is being killed until it has closed its listener, which it does not do first.
+/// After this it refuses them, or another process has them.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Can a request be sent a second time, and does that do no more than sending it once (RFC 9110 §9.2.2)?
 pub(super) fn is_repeatable(request: &Request<RequestBody>) -> bool {

@@ -12,13 +12,13 @@ mod same_site;
 use http::header::{self, HeaderMap, HeaderValue};
 
 pub(super) use self::cookie::{Recipient, expire_cookie, set_cookie};
-use crate::routing::session::{self, ENCODED_LEN, LegacyKey, Remembered};
-use crate::routing::{EndpointId, KeyRing, Persistence, SessionId, Token};
+use crate::routing::session::{self, ENCODED_LEN, Predecessor, Remembered};
+use crate::routing::{KeyRing, Persistence, SessionId, Token};
 
 /// How many cookies of our name are verified, when a client sends several: each costs a hash.
-const CANDIDATES: usize = 8;
+pub(super) const CANDIDATES: usize = 8;
 /// Longer `Cookie` fields are verified each time rather than kept.
-const REMEMBERED: usize = 4096;
+pub(super) const REMEMBERED: usize = 4096;
 
 /// What the cookies of a request say.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +29,9 @@ pub(super) struct Presented {
     pub(super) cookie: bool,
     /// The session's id as a header value, if it was at hand.
     pub(super) id: Option<HeaderValue>,
-    /// The endpoint that a cookie of ingress-nginx's names, if there was no token. Anybody can write one: it says where a new
-    /// session begins, and nothing else.
-    pub(super) legacy: Option<EndpointId>,
+    /// What a cookie of ingress-nginx's says, if there was no token. Anybody can write one: it says where a new session
+    /// begins, and nothing else.
+    pub(super) legacy: Option<Predecessor>,
     /// Does the client misread `SameSite=None`, which the policy would have kept from it then?
     pub(super) shuns_none: bool,
 }
@@ -73,7 +73,7 @@ impl Memory {
             }
             _ => (self.verify(persistence, keys, headers, current), None),
         };
-        let legacy = if presented.token.is_none() { legacy(persistence, headers, unix) } else { None };
+        let legacy = if presented.token.is_none() { legacy(persistence, keys, headers, unix) } else { None };
         if persistence.policy.strip_cookie && presented.cookie {
             match stripped {
                 Some(Some(rest)) => drop(headers.insert(header::COOKIE, rest)),
@@ -136,13 +136,24 @@ impl Memory {
     }
 }
 
-/// The endpoint that a cookie of ingress-nginx's names, while such cookies are honoured.
-fn legacy(persistence: &Persistence, headers: &HeaderMap, unix: u64) -> Option<EndpointId> {
+/// What a cookie of ingress-nginx's says, while such cookies are honoured: of several, the first that names an endpoint.
+fn legacy(persistence: &Persistence, keys: &KeyRing, headers: &HeaderMap, unix: u64) -> Option<Predecessor> {
     let legacy = persistence.legacy.as_ref().filter(|legacy| unix < legacy.until)?;
     let name = persistence.policy.cookie.name.as_str();
-    let fields = headers.get_all(header::COOKIE).into_iter();
-    let values = fields.flat_map(|field| session::values(field.as_bytes(), name)).take(CANDIDATES);
-    values.filter_map(LegacyKey::parse).find_map(|key| legacy.homes.get(&key)).cloned()
+    let fields = || headers.get_all(header::COOKIE).into_iter().map(HeaderValue::as_bytes);
+    let values = || fields().flat_map(|field| session::values(field, name)).take(CANDIDATES);
+    let value = values()
+        .find(|value| legacy.home(value).is_some())
+        .or_else(|| values().find(|value| session::is_legacy(value)))?;
+    let is_unique = session::is_legacy_and_unique(value);
+    // One that everybody on an endpoint has does not tell them apart, and all of them would go to one other endpoint. What
+    // the client has beside it does.
+    let seed = if is_unique {
+        keys.seed(&persistence.scope, std::iter::once(value), unix)
+    } else {
+        keys.seed(&persistence.scope, fields(), unix)
+    };
+    Some(Predecessor { home: legacy.home(value).cloned(), seed, is_unique })
 }
 
 /// Takes our cookie out of every `Cookie` field.
@@ -167,7 +178,7 @@ pub(super) fn id_value(id: SessionId) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::session::{Key, KeyId};
+    use crate::routing::session::{Key, KeyId, LegacyKey};
     use crate::routing::{BackendId, Claims, Endpoint, Scope, SessionPolicy};
 
     struct Fixture {
@@ -229,13 +240,13 @@ mod tests {
         let key = LegacyKey::of("default-posts-80", "192.0.2.1:80".parse().unwrap());
         let old = "moorline=e2a8f6a6d3f3c41a0c2ab26a9b1d2a5c";
         let home = format!("moorline={}", hex(&md5("default-posts-80192.0.2.1:80")));
-        let homes = [(key, fixture.endpoint.id.clone())].into();
+        let homes = Some([(key, fixture.endpoint.id.clone())].into());
         fixture.persistence.legacy = Some(Box::new(session::Legacy { until: 100, homes }));
         let mut read = |cookies: &str, unix| {
             let mut headers = HeaderMap::new();
             headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
             let presented = fixture.memory.read(&fixture.persistence, &fixture.keys, &mut headers, unix);
-            (presented.token.is_some(), presented.legacy.map(|id| id.as_str().to_owned()))
+            (presented.token.is_some(), presented.legacy.and_then(|legacy| Some(legacy.home?.as_str().to_owned())))
         };
         let posts = || Some("posts/posts-0".to_owned());
         assert_eq!(read(&home, 99), (false, posts()));
@@ -246,6 +257,32 @@ mod tests {
         let token = self::fixture().cookie(1, 0);
         assert_eq!(read(&format!("{home}; {token}"), 99), (true, None));
         assert_eq!(read(&format!("{}{home}", format!("{old}; ").repeat(CANDIDATES)), 99), (false, None), "too many");
+    }
+
+    #[test]
+    fn what_an_old_cookie_says_is_the_same_for_all_requests_and_replicas() {
+        let read = |cookies: &[&str], secret: u8| {
+            let mut fixture = fixture();
+            fixture.keys = KeyRing::new(vec![Key::new(KeyId::new(0).unwrap(), 0, &[secret; 32])]).unwrap();
+            fixture.persistence.legacy = Some(Box::new(session::Legacy { until: 100, homes: None }));
+            let mut headers = HeaderMap::new();
+            for field in cookies {
+                headers.append(header::COOKIE, HeaderValue::from_str(field).unwrap());
+            }
+            let presented = fixture.memory.read(&fixture.persistence, &fixture.keys, &mut headers, 99);
+            presented.legacy.map(|legacy| (legacy.seed, legacy.is_unique))
+        };
+        let balanced = "moorline=1700000000.123.42.17|e2a8f6a6d3f3c41a0c2ab26a9b1d2a5c";
+        let (seed, is_unique) = read(&[balanced], 1).unwrap();
+        assert!(is_unique, "nobody else has it");
+        assert_eq!(read(&["x=1", balanced], 1), Some((seed, true)));
+        assert_ne!(read(&[balanced], 2), Some((seed, true)), "whoever has no key cannot tell");
+        assert_ne!(read(&["moorline=1700000000.124.42.17"], 1), Some((seed, true)));
+        let persistent = "moorline=e2a8f6a6d3f3c41a0c2ab26a9b1d2a5c";
+        let one = read(&[persistent, "login=1"], 1);
+        assert_eq!(read(&[&format!("{persistent}; login=1")], 1), one);
+        assert!(one.is_some_and(|(_, is_unique)| !is_unique) && read(&[persistent, "login=2"], 1) != one);
+        assert_eq!(read(&["moorline=somebody-elses"], 1), None);
     }
 
     fn md5(text: &str) -> [u8; 16] {

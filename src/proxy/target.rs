@@ -62,7 +62,7 @@ fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error>
         return Err(Error::BadRequest("CONNECT is not served here."));
     }
     if head.version == Version::HTTP_2 {
-        normalize_http2(&mut head.headers)?;
+        normalize_http2(head)?;
     }
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());
@@ -92,9 +92,18 @@ fn normalize(head: &mut request::Parts, target_size: usize) -> Result<(), Error>
 }
 
 /// What the guard checks of HTTP/1 on the bytes, and what HTTP/2 says in another way.
-fn normalize_http2(fields: &mut HeaderMap) -> Result<(), Error> {
+fn normalize_http2(head: &mut request::Parts) -> Result<(), Error> {
+    let fields = &mut head.headers;
     if fields.len() > FIELDS {
         return Err(Error::Refused(guard::Rule::TooManyFields));
+    }
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = authority.or_else(|| fields.get(header::HOST).map(HeaderValue::as_bytes));
+    if !guard::is_authority(host.ok_or(Error::Refused(guard::Rule::HostMissing))?) {
+        return Err(Error::Refused(guard::Rule::Host));
+    }
+    if let Some(path) = head.uri.path_and_query() {
+        guard::check_path(path.as_str().as_bytes()).map_err(Error::Refused)?;
     }
     let mut lengths = fields.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {

@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::socket::OverTcp;
 use super::watch::{Phase, Watch};
 use super::worker::Worker;
 use crate::snapshot::{Certificate, Chosen, Reader};
@@ -34,7 +35,7 @@ const HTTP2: &[u8] = b"h2";
 /// The first byte of every handshake: RFC 8446 §5.1.
 const HANDSHAKE: u8 = 22;
 /// So much of what is no TLS is read before the connection is closed: unread bytes would take the answer with them.
-const LEFTOVER: u64 = 64 * 1024;
+pub(super) const LEFTOVER: u64 = 64 * 1024;
 
 /// How a listener speaks TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +194,12 @@ impl Acceptor {
     fn secured(&self, name: Option<&str>, is_http2: bool) -> Secured {
         let found = self.certificates.find(name).filter(|(_, chosen)| *chosen == Chosen::ByName);
         Secured { certificate: found.map(|(certificate, _)| certificate), is_http2 }
+    }
+}
+
+impl OverTcp for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }
 

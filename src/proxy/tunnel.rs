@@ -20,7 +20,7 @@ use super::watch::Phase;
 use crate::routing::SessionId;
 
 /// So much is on its way in each direction, at most.
-const BUFFER: usize = 16 * 1024;
+pub(super) const BUFFER: usize = 16 * 1024;
 
 /// A connection to an endpoint that speaks another protocol now, and the request that it did so for.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 
 mod connection;
 mod dial;
-mod http2;
+pub(super) mod http2;
 mod link;
 mod place;
 mod socket;

@@ -19,7 +19,7 @@ pub(super) const SWEEP: Duration = Duration::from_millis(200);
 
 /// So many are woken at a time, and then those have their turn for whom something has come meanwhile: ending a connection takes
 /// a while, and where one has outstayed its limit there may be hundreds.
-pub(super) const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 4;
 
 /// While the proxy ends, a client has this long to begin, from its connection on: its request may be on its way.
 const LATECOMER: Duration = Duration::from_secs(2);

@@ -16,6 +16,11 @@ const SMALL: usize = 2048;
 
 /// Who wants to know what moves.
 pub(super) trait Observer<S> {
+    /// So much is read at a time, at most.
+    fn most(&self) -> usize {
+        usize::MAX
+    }
+
     /// Some bytes have been read.
     fn read(&self);
 
@@ -59,8 +64,16 @@ impl<S, O: Observer<S>> Wire<S, O> {
 
 impl<S: AsyncRead + Unpin, O: Observer<S> + Unpin> AsyncRead for Wire<S, O> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let (before, most) = (buf.filled().len(), self.observer.most());
+        let polled = if most < buf.remaining() {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+            let polled = Pin::new(&mut self.stream).poll_read(cx, &mut part);
+            let read = part.filled().len();
+            buf.advance(read);
+            polled
+        } else {
+            Pin::new(&mut self.stream).poll_read(cx, buf)
+        };
         if buf.filled().len() > before {
             self.observer.read();
         }

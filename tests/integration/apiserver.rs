@@ -1,12 +1,16 @@
 //! The ingress controller before an API server that fails: what was good serves on, and what has changed meanwhile is
 //! served afterwards.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine;
-use serde_json::json;
+use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
 
-use crate::support::{Authority, Browser, PATIENCE, Refusal, cluster, eventually, ingress, origin, service, slice};
+use crate::support::{
+    Authority, Browser, Client, Cluster, PATIENCE, Refusal, cluster, eventually, ingress, origin, service, slice,
+};
 
 #[tokio::test]
 async fn a_watch_whose_beginning_is_gone_begins_anew() {
@@ -116,9 +120,7 @@ async fn a_server_that_refuses_everything_is_waited_for() {
         cluster.api.put("ingresses", ingress("new", "posts"));
         cluster.api.end_watches("ingresses");
         let before = cluster.api.asked("ingresses").len();
-        let asked = || cluster.api.asked("ingresses").len() - before;
-        cluster.is_served_while(eventually("it is asked again", || asked() >= 3)).await;
-        assert!(asked() < 20, "not in haste: {refusal:?}, {}", asked());
+        cluster.is_served_while(pauses_grow(&cluster, before)).await;
         cluster.api.relent();
         cluster.is_served_while(cluster.serves("new", "posts")).await;
     }
@@ -131,13 +133,22 @@ async fn a_server_that_ends_every_watch_at_once_is_not_asked_in_haste() {
     cluster.api.refuse("ingresses", Refusal::plain(200, ""));
     cluster.api.end_watches("ingresses");
     let before = cluster.api.asked("ingresses").len();
-    let failed = async || cluster.proxy.metric("moorline_kubernetes_watch_errors_total{kind=\"Ingress\"}").await;
-    while failed().await < Some(3.0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(cluster.api.asked("ingresses").len() - before < 20);
+    pauses_grow(&cluster, before).await;
+    let failed = cluster.proxy.metric("moorline_kubernetes_watch_errors_total{kind=\"Ingress\"}").await;
+    assert!(failed >= Some(3.0), "{failed:?}");
     cluster.api.relent();
     cluster.learns("new").await;
+}
+
+/// Waits until it has been asked for four times, counted from `before`. Between them there were pauses that grow, or are long
+/// from the beginning where the server has too much to do.
+async fn pauses_grow(cluster: &Cluster, before: usize) {
+    let asked = || cluster.api.asked("ingresses").split_off(before);
+    eventually("it is asked again", || asked().len() >= 4).await;
+    let asked = asked();
+    let took = asked[3].at - asked[0].at;
+    // 100, 200 and 400 ms at least. Were they all as long as the first, it would be 600 at most.
+    assert!(took >= Duration::from_millis(650) && asked.len() < 20, "in haste: {} in {took:?}", asked.len());
 }
 
 #[tokio::test]
@@ -213,28 +224,66 @@ async fn a_published_service_that_may_not_be_seen_keeps_nothing_from_being_serve
     cluster.learns("new").await;
 }
 
+/// A Secret with a certificate for a host.
+fn secret(namespace: &str, name: &str, (cert, key): (&str, &str)) -> Value {
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    json!({
+        "metadata": { "name": name, "namespace": namespace },
+        "data": { "tls.crt": encoded(cert), "tls.key": encoded(key) },
+    })
+}
+
+/// Waits until this is shown to whoever asks for the host.
+async fn is_shown(cluster: &Cluster, host: &str, expected: &CertificateDer<'_>) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while Browser::careless().connect(cluster.proxy.tls(), host).await.shown() != *expected {
+        assert!(tokio::time::Instant::now() < deadline, "another one is shown");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_that_could_not_be_read_at_first_is_shown_nevertheless() {
     let authority = Authority::new();
     let (der, cert, key) = authority.made(&["site"]);
     let cluster = cluster().watching("default").showing("front", "default-tls").begin().await;
     cluster.api.refuse_in("front", Refusal::new(500, "InternalError"));
-    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    cluster.api.put(
-        "secrets",
-        json!({
-            "metadata": { "name": "default-tls", "namespace": "front" },
-            "data": { "tls.crt": encoded(&cert), "tls.key": encoded(&key) },
-        }),
-    );
+    cluster.api.put("secrets", secret("front", "default-tls", (&cert, &key)));
     eventually("it has been asked for", || cluster.api.asked("secrets").iter().any(|asked| asked.status == 500)).await;
     cluster.api.relent();
     cluster.serves("site", "posts").await;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while Browser::careless().connect(cluster.proxy.tls(), "site").await.shown() != der {
-        assert!(tokio::time::Instant::now() < deadline, "another one is shown");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    is_shown(&cluster, "site", &der).await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_read_again_when_an_ingress_that_names_it_changes_and_no_other_is() {
+    let authority = Authority::new();
+    let cluster = cluster().run().await;
+    let with_tls = |host: &str| {
+        let mut object = ingress(host, "posts");
+        object["spec"]["tls"] = json!([{ "hosts": [host], "secretName": format!("{host}-tls") }]);
+        object
+    };
+    let issue = |host: &str| {
+        let (der, cert, key) = authority.made(&[host]);
+        cluster.api.put("secrets", secret("default", &format!("{host}-tls"), (&cert, &key)));
+        cluster.api.put("ingresses", with_tls(host));
+        der
+    };
+    let (first, other) = (issue("changing"), issue("bystander"));
+    is_shown(&cluster, "changing", &first).await;
+    is_shown(&cluster, "bystander", &other).await;
+    let renewed = issue("changing");
+    let mut object = with_tls("changing");
+    object["metadata"]["annotations"] = json!({ "nginx.ingress.kubernetes.io/proxy-body-size": "2m" });
+    cluster.api.put("ingresses", object);
+    is_shown(&cluster, "changing", &renewed).await;
+    let reads = |host: &str| {
+        let name = format!("{host}-tls");
+        cluster.api.asked("secrets").iter().filter(|asked| asked.name == name).count()
+    };
+    // When all have their turn, the bystander's comes first.
+    assert!(reads("changing") > reads("bystander"), "nobody asked for the other one's");
 }
 
 #[tokio::test]
@@ -244,6 +293,24 @@ async fn a_default_backend_whose_endpoints_would_never_be_known_is_refused() {
         said,
         "the default backend other/posts is in a namespace that is not watched: add that to --watch-namespace"
     );
+}
+
+#[tokio::test]
+async fn its_ports_are_open_over_ipv4_and_ipv6_and_a_client_of_ipv4_is_one() {
+    let cluster = cluster().run().await;
+    let mut closed = ingress("closed", "posts");
+    closed["metadata"]["annotations"] = json!({ "nginx.ingress.kubernetes.io/whitelist-source-range": "127.0.0.0/8" });
+    cluster.api.put("ingresses", closed);
+    cluster.learns("later").await;
+    for (address, status) in [(IpAddr::from(Ipv4Addr::LOCALHOST), 200), (Ipv6Addr::LOCALHOST.into(), 403)] {
+        // A system without IPv6 has nothing to connect to.
+        if std::net::TcpListener::bind((address, 0)).is_ok() {
+            let mut client = Client::connect(SocketAddr::new(address, cluster.proxy.address.port())).await;
+            let response = client.request("GET / HTTP/1.1\r\nHost: site\r\n", "").await;
+            assert_eq!(response.seen("x-forwarded-for"), Some(address.to_string()));
+            client.request("GET / HTTP/1.1\r\nHost: closed\r\n", "").await.expect(status);
+        }
+    }
 }
 
 /// Waits until nobody serves a host.

@@ -18,6 +18,19 @@ async fn bodies_pass_with_a_length_or_in_chunks() {
 }
 
 #[tokio::test]
+async fn events_pass_as_they_come() {
+    let next = std::sync::Arc::<tokio::sync::Notify>::default();
+    let a = origin("a").behave(Behaviour::Pieces(std::sync::Arc::clone(&next))).run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = proxy.client().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    for _ in 0..5 {
+        client.reads("data: piece\n\n").await;
+        next.notify_one();
+    }
+}
+
+#[tokio::test]
 async fn a_body_passes_whatever_the_method() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();

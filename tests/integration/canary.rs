@@ -1,6 +1,6 @@
 //! Canaries, and the cookies of ingress-nginx, as clients see them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::HeaderName;
 use moorline::routing::filters::{CanaryHeader, CanarySessions, HeaderWant};
@@ -65,7 +65,7 @@ async fn taken_over(until: u64) -> (Vec<Origin>, Proxy) {
         let home = |o: &Origin| (LegacyKey::of("shop-web-80", o.address), EndpointId::new(&id, o.name));
         let homes: HashMap<_, _> = origins.iter().map(home).collect();
         let mut persistence = sessions(SessionPolicy::default());
-        persistence.legacy = Some(Box::new(Legacy { until, homes }));
+        persistence.legacy = Some(Box::new(Legacy { until, homes: Some(homes) }));
         rules(vec![(PathMatch::prefix("/").unwrap(), Rule { session: Some(persistence), ..rule(&[(1, &web)]) })])
     });
     (origins, proxy)
@@ -105,4 +105,28 @@ async fn a_cookie_that_names_nobody_or_comes_too_late_begins_a_session() {
         assert_eq!(first.seen("moorline-session").as_deref(), Some("new"));
         assert!(first.field("set-cookie").is_some());
     }
+}
+
+/// A page asks for twenty things at once. Only a cookie that nobody else has may be the session's id.
+#[tokio::test]
+async fn requests_with_the_same_old_cookie_begin_at_the_same_endpoint() {
+    let (_origins, proxy) = taken_over(u64::MAX).await;
+    let mut places = HashSet::new();
+    for (value, is_unique) in [("1700000000.123.42.1", true), ("0123456789abcdef0123456789abcde", false)] {
+        for page in 0..8 {
+            let cookie = format!("moorline={value}{page}; login={page}");
+            let (mut served, mut sessions) = (HashSet::new(), HashSet::new());
+            for _ in 0..20 {
+                let mut client = proxy.client().await;
+                client.cookie = Some(cookie.clone());
+                let first = client.get("/").await.expect(200);
+                assert_eq!(first.seen("moorline-session").as_deref(), Some("new"));
+                served.insert(first.served_by().to_owned());
+                sessions.insert(first.seen("moorline-session-id"));
+            }
+            assert_eq!((served.len(), sessions.len() == 1), (1, is_unique), "{cookie}");
+            places.extend(served);
+        }
+    }
+    assert!(places.len() > 1, "not all of them at one");
 }

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::support::{Client, Origin, Program, admin_get, eventually, origin, program};
+use rustix::process::Signal;
+
+use crate::support::{Client, Origin, Program, admin_get, eventually, origin, program, proxy};
 
 fn proxy_for(origins: &[&Origin]) -> Program {
     let endpoints: Vec<String> = origins.iter().map(|origin| format!("{}={}", origin.name, origin.address)).collect();
@@ -25,7 +27,7 @@ async fn proxy_serves_until_it_is_interrupted_and_ends_with_0() {
     assert_eq!(serde_json::from_str::<moorline::api::Sessions>(&text).unwrap().total, 1);
     client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha").await;
     eventually("the request has begun", || a.open() + b.open() > 0).await;
-    program.signal("-INT");
+    program.signal(Signal::INT);
     program.says("requests under way go on");
     client.send(b"lf").await;
     client.response().await.expect("the request under way is answered").expect(200);
@@ -39,9 +41,9 @@ async fn a_second_signal_ends_it_at_once() {
     let mut client = Client::connect(program.address()).await;
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     eventually("the request is there", || a.heads().len() == 1).await;
-    program.signal("-INT");
+    program.signal(Signal::INT);
     program.says("requests under way go on");
-    program.signal("-INT");
+    program.signal(Signal::INT);
     assert_eq!(program.ended().await.code(), Some(0));
 }
 
@@ -83,7 +85,8 @@ async fn run_follows_its_file_and_keeps_the_last_good_state() {
     assert_eq!(served().await, "a");
 
     // A file that is written in place, and SIGHUP where nothing is noticed.
-    program.signal("-HUP");
+    program.signal(Signal::HUP);
+    program.says("the configuration is the one that is served");
     let (_, metrics) = admin_get(program.admin, "/metrics").await;
     assert!(metrics.contains("moorline_config_last_reload_successful 1"), "{metrics}");
 }
@@ -113,7 +116,7 @@ async fn sessions_outlive_the_process_when_their_keys_do() {
     let mut first_life = program(&args);
     let mut client = Client::connect(first_life.address()).await;
     let first = client.get("/").await.expect(200);
-    first_life.signal("-INT");
+    first_life.signal(Signal::INT);
     assert_eq!(first_life.ended().await.code(), Some(0));
     let second_life = program(&args);
     for _ in 0..10 {
@@ -125,6 +128,36 @@ async fn sessions_outlive_the_process_when_their_keys_do() {
             (first.served_by(), Some("kept"))
         );
     }
+}
+
+#[tokio::test]
+async fn sessions_outlive_the_line_that_named_their_keys() {
+    let (a, b) = (origin("a").run().await, origin("b").run().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, keys) = (folder.path().join("moorline.yaml"), folder.path().join("keys.yaml"));
+    let made = Command::new(env!("CARGO_BIN_EXE_moorline")).args(["keys", "new", "--out"]).arg(&keys).output();
+    assert!(made.is_ok_and(|made| made.status.success()));
+    let text = proxy().endpoint(&a).endpoint(&b).text();
+    let write = |line: &str| {
+        let next = folder.path().join("next");
+        std::fs::write(&next, format!("{text}{line}\n")).and_then(|()| std::fs::rename(next, &path)).expect("a rename");
+    };
+    write("session_keys: { file: keys.yaml }");
+    let program = program(&["run", "-c", path.to_str().expect("a path")]);
+    let mut client = Client::connect(program.address()).await;
+    let first = client.get("/").await.expect(200);
+    let mut is_kept = async || {
+        let next = client.get("/").await.expect(200);
+        assert_eq!((next.served_by(), next.seen("moorline-session").as_deref()), (first.served_by(), Some("kept")));
+    };
+    write("");
+    program.says("configuration reloaded");
+    is_kept().await;
+    // Again, and it changes nothing: keys that are drawn anew would be others each time.
+    write("# nothing");
+    program.signal(Signal::HUP);
+    program.says("the configuration is the one that is served");
+    is_kept().await;
 }
 
 #[tokio::test]

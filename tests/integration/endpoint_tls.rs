@@ -104,6 +104,34 @@ async fn a_newcomer_goes_to_an_endpoint_that_is_what_it_should_be_and_a_session_
     proxy.client().await.get("/").await.expect(502);
 }
 
+/// It belongs nowhere yet.
+#[tokio::test]
+async fn a_session_that_moves_passes_over_an_endpoint_that_is_not_what_it_should_be() {
+    let authority = authority();
+    let (a, b, c) = (origin("a").run().await, origin("b").run().await, origin("c").run().await);
+    let good = authority.pair(&["127.0.0.1"]);
+    let (front_a, front_b) = (front(a.address, &good, HTTP1).await, front(b.address, &good, HTTP1).await);
+    let front_c = front(c.address, &good, HTTP1).await;
+    let builder = || proxy().speaking(CA).limits("upstream_idle: 20ms");
+    let all = builder().address(front_a.address).address(front_b.address).address(front_c.address);
+    let proxy = all.run_in(authority.folder());
+    let mut users = Vec::new();
+    for _ in 0..10 {
+        let mut user = proxy.client().await;
+        user.moor_at(&a).await;
+        users.push(user);
+    }
+    front_b.show(&authority.expired(&["127.0.0.1"]), HTTP1);
+    eventually("no connection is kept", || b.open() == 0).await;
+    let left = builder().address(front_b.address).address(front_c.address);
+    std::fs::write(authority.folder().join("moorline.yaml"), left.text()).expect("a writable folder");
+    proxy.reaches("moorline_config_generation ", 2.0).await;
+    for mut user in users {
+        let moved = user.get("/").await.expect(200);
+        assert_eq!((moved.served_by(), moved.seen("moorline-session").as_deref()), ("c", Some("reassigned")));
+    }
+}
+
 #[tokio::test]
 async fn verification_can_be_switched_off() {
     let stranger = Authority::new();

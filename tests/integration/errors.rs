@@ -1,5 +1,7 @@
 //! What a client gets when nobody can answer it.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::support::{Behaviour, eventually, origin, proxy};
 
 #[tokio::test]
@@ -147,6 +149,38 @@ async fn a_truncated_body_reaches_the_client_as_truncated() {
         assert!(client.is_closed().await);
     }
     assert_eq!(proxy.metric("moorline_upstream_truncated_responses_total").await, Some(3.0));
+}
+
+/// To whom the end of the connection may be the end of the body.
+#[tokio::test]
+async fn a_truncated_body_is_no_whole_one_over_http10_either() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    for (answer, is_whole) in [
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nonly this", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n0\r\n\r\n", true),
+    ] {
+        a.behave(Behaviour::AnswerAndClose(answer.into()));
+        let mut stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n").await.unwrap();
+        let read = stream.read_to_end(&mut Vec::new()).await;
+        assert_eq!(read.is_ok(), is_whole, "{answer:?}: {read:?}");
+    }
+}
+
+/// hyper's server has no way to send them.
+#[tokio::test]
+async fn interim_responses_of_an_endpoint_are_read_and_dropped() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n";
+    let last = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nonly this";
+    let a = origin("a").behave(Behaviour::Answer(format!("{hints}{last}"))).run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = proxy.client().await;
+    for _ in 0..3 {
+        let response = client.get("/").await.expect(200);
+        assert_eq!((response.text(), response.field("link")), ("only this".to_owned(), None));
+    }
 }
 
 #[tokio::test]

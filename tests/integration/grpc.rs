@@ -84,6 +84,9 @@ async fn a_status_of_the_server_reaches_the_client_as_it_is() {
     assert_eq!(answers.message().await.unwrap().as_deref(), Some("one"));
     let status = answers.message().await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::DataLoss, "and no more"));
+    assert_eq!(status.metadata().get("x-left").expect("the application's own metadata"), "2");
+    let odd = ["set-cookie", "moorline-session-id"].map(|name| status.metadata().get(name));
+    assert_eq!(odd, [None, None], "what belongs in a head, or is ours to say, stays behind");
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! HTTP/2 with clients: the same promises as over HTTP/1, and what only it has.
 
+mod leaving;
+mod tunnels;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -115,6 +118,29 @@ async fn a_head_that_fails_gets_no_body() {
 }
 
 #[tokio::test]
+async fn trailers_that_could_change_the_head_stay_behind_unless_both_sides_speak_grpc() {
+    let answer = |kind: &str| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        Behaviour::Answer(head + "2\r\nok\r\n0\r\nX-Own: 1\r\nSet-Cookie: a=b\r\nServer-Timing: x\r\n\r\n")
+    };
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = connect(&proxy).await;
+    for (asked, answered, own) in [
+        ("application/grpc", "application/grpc", true),
+        ("application/grpc", "text/plain", false),
+        ("text/plain", "application/grpc", false),
+    ] {
+        a.behave(answer(answered));
+        let request = get("/").method(Method::POST).header("content-type", asked);
+        let response = client.send(request.body(empty()).unwrap()).await.unwrap();
+        let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap_or_default();
+        assert_eq!(trailers.contains_key("x-own"), own, "{asked}, {answered}: {trailers:?}");
+        assert!(trailers.contains_key("server-timing") && !trailers.contains_key("set-cookie"), "{trailers:?}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_pass_both_ways() {
     let a = origin("a").run().await;
     let proxy = proxy().endpoint(&a).run();
@@ -180,6 +206,42 @@ async fn requests_that_can_be_read_in_two_ways_are_refused() {
     assert_eq!(client.send(connect).await.unwrap().status(), StatusCode::BAD_REQUEST);
     assert!(a.heads().is_empty(), "{:?}", a.heads());
     assert_eq!(client.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn hosts_and_targets_that_http1_may_not_have_http2_may_not_have_either() {
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let mut client = frames::Connection::open(proxy.address).await;
+    let targets =
+        ["/", "/\"", "/<a>", "/?q=\"", "/caf\u{e9}", "/a\\b", "/"].map(|path| (Some("localhost"), path)).into_iter();
+    let hosts = [None, Some("localhost:99999"), Some("a,b"), Some("[::1"), Some("user@localhost")];
+    let mut statuses = Vec::new();
+    for (number, (authority, path)) in targets.chain(hosts.map(|host| (host, "/"))).enumerate() {
+        let mut fields = vec![(":method", "GET"), (":scheme", "http"), (":path", path)];
+        fields.extend(authority.map(|host| (":authority", host)));
+        let stream = 2 * number as u32 + 1;
+        client.send(&[frame(frames::HEADERS, END_STREAM | END_HEADERS, stream, frames::block(&fields))]).await;
+        statuses.push(status(&mut client, stream).await);
+    }
+    let [ok, rest @ ..] = &statuses[..] else { unreachable!() };
+    assert_eq!((*ok, rest[5]), (Some(200), Some(200)), "the connection goes on");
+    for (number, status) in rest.iter().enumerate().filter(|(number, _)| *number != 5) {
+        assert!(status.is_none_or(|status| status == 400), "{number}: {status:?}");
+    }
+    assert_eq!(a.heads().len(), 2);
+}
+
+/// The status of a stream's answer; `None` if h2 has reset it, which refuses some by itself.
+async fn status(client: &mut frames::Connection, stream: u32) -> Option<u16> {
+    loop {
+        let next = client.next().await.expect("the connection goes on");
+        match next.kind {
+            frames::RST_STREAM if next.stream == stream => return None,
+            frames::HEADERS if next.stream == stream => return Some(next.status()),
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]
@@ -271,38 +333,6 @@ async fn a_shutdown_lets_requests_under_way_end() {
     let (response, ()) = tokio::join!(response, drained);
     assert_eq!(response.unwrap().status(), 200);
     timeout(PATIENCE, client.ended).await.expect("an end in time").unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_websocket_is_a_stream_like_any() {
-    let a = origin("a").behave(Behaviour::Switch).run().await;
-    let proxy = proxy().endpoint(&a).run();
-    let mut client = connect(&proxy).await;
-    // The other side has to say first that it knows extended CONNECT.
-    client.get("/").await;
-    let ask = |protocol: &'static str| {
-        let request = Request::builder().method(Method::CONNECT).uri("http://localhost/chat");
-        let request = request.header("sec-websocket-version", "13");
-        request.extension(hyper::ext::Protocol::from_static(protocol)).body(empty()).unwrap()
-    };
-    let mut response = client.send(ask("websocket")).await.unwrap();
-    assert_eq!(response.status(), 200);
-    let head = a.heads().last().unwrap().to_lowercase();
-    assert!(head.starts_with("get /chat http/1.1\r\n") && head.contains("\r\nsec-websocket-key: "), "{head}");
-    let stream = hyper::upgrade::on(&mut response).await.unwrap();
-    let mut stream = TokioIo::new(stream);
-    let mut hello = [0; 5];
-    stream.read_exact(&mut hello).await.unwrap();
-    assert_eq!(&hello, b"hello");
-    stream.write_all(b"across").await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut rest = String::new();
-    stream.read_to_string(&mut rest).await.unwrap();
-    assert_eq!(rest, "acrossgoodbye", "each side ends by itself");
-    proxy.reaches("moorline_tunnels_open ", 0.0).await;
-    assert_eq!(client.send(ask("carrier-pigeon")).await.unwrap().status(), 400);
-    a.behave(Behaviour::Echo);
-    assert_eq!(client.send(ask("websocket")).await.unwrap().status(), 502, "200 would mean that the tunnel is there");
 }
 
 #[tokio::test]

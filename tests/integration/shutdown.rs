@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -66,7 +67,7 @@ async fn nobody_who_plays_by_the_rules_sees_an_error_when_it_ends() {
     }
     eventually("they are at it", || answers.all.load(Ordering::SeqCst) > 200).await;
     assert_eq!(answers.last.load(Ordering::SeqCst), 0, "while it serves, connections are kept");
-    program.signal("-TERM");
+    program.signal(Signal::TERM);
     clients.join_all().await;
     assert!(answers.last.load(Ordering::SeqCst) >= 16, "{answers:?}");
     assert_eq!(program.ended().await.code(), Some(0));
@@ -81,7 +82,7 @@ async fn while_it_leaves_it_is_not_ready_and_serves_whoever_comes() {
     let first = kept.get("/").await.expect(200);
     assert_eq!(first.field("connection"), None);
     assert_eq!(admin_get(program.admin, "/readyz").await.0, 200);
-    program.signal("-TERM");
+    program.signal(Signal::TERM);
     program.says("not ready any more");
     assert_eq!(admin_get(program.admin, "/readyz").await, (503, "not ready: shutting down\n".into()));
     assert_eq!(admin_get(program.admin, "/livez").await.0, 200);
@@ -98,7 +99,7 @@ async fn while_it_leaves_it_is_not_ready_and_serves_whoever_comes() {
     assert_eq!((again.field("connection"), again.seen("moorline-session").as_deref()), (Some("close"), Some("kept")));
     assert!(kept.is_closed().await);
 
-    program.signal("-TERM");
+    program.signal(Signal::TERM);
     assert_eq!(program.ended().await.code(), Some(0), "a second signal ends it at once");
 }
 

@@ -38,7 +38,8 @@ async fn sessions_spread_over_the_endpoints() {
         let served = client.get("/").await.expect(200);
         counts[usize::from(served.served_by() == "posts-1")] += 1;
     }
-    assert!(counts.iter().all(|count| *count >= 10), "{counts:?}");
+    // Each to the one that has fewer.
+    assert_eq!(counts, [20, 20]);
 }
 
 #[tokio::test]
@@ -212,6 +213,23 @@ async fn a_request_that_waits_wakes_when_its_endpoint_is_published_elsewhere() {
     let moved = origin("posts-0").run().await;
     proxy.publish(&crate::support::proxy().endpoint(&moved).endpoint(&b));
     assert_eq!(request.await.unwrap().expect(200).served_by(), "posts-0");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_begins_anew_when_its_rule_is_given_other_sessions() {
+    let (a, b) = (origin("posts-0").run().await, origin("posts-1").run().await);
+    let proxy = proxy().endpoint(&a).endpoint(&b).run();
+    let mut client = proxy.client().await;
+    client.moor_at(&a).await;
+    let before = client.get("/").await.expect(200).seen("moorline-session-id");
+    drop(a);
+    let request = tokio::spawn(async move { client.get("/").await });
+    proxy.reaches("moorline_held_requests ", 1.0).await;
+    proxy.publish(&crate::support::proxy().endpoint(&b).session("cookie: { name: other }"));
+    let anew = request.await.unwrap().expect(200);
+    assert_eq!((anew.served_by(), anew.seen("moorline-session").as_deref()), ("posts-1", Some("new")));
+    assert_ne!(anew.seen("moorline-session-id"), before);
+    assert!(anew.field("set-cookie").is_some_and(|cookie| cookie.starts_with("other=")), "{anew:?}");
 }
 
 #[tokio::test]

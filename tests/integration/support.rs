@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(crate) use apiserver::{ApiServer, Refusal, api_server};
 pub(crate) use client::{Client, Response};
 #[cfg(feature = "kubernetes")]
-pub(crate) use cluster::{Cluster, cluster, ingress, service, slice};
+pub(crate) use cluster::{Cluster, cluster, ingress, lease, service, slice};
 pub(crate) use front::{Front, front};
 pub(crate) use grpc::{Caller, GrpcOrigin, cookie as grpc_cookie, grpc_origin};
 pub(crate) use http2::{Act, Http2Origin, Step, frame, http2_origin, raw_http2};

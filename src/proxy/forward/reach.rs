@@ -15,14 +15,14 @@ use super::super::retry;
 use super::super::upstream::{DialError, InFlight, Link, SendError, count_failure, dial, join};
 use super::super::watch::Phase;
 use super::Journey;
-use crate::routing::{Endpoint, EndpointId, Millis};
+use crate::routing::{EndpointId, Forward, Millis, Outcome};
 
 /// A request that has been refused so often is not sent again: the endpoint has enough to do.
-const REFUSALS: u8 = 2;
+pub(in crate::proxy) const REFUSALS: u8 = 2;
 
 impl Journey {
     /// A kept connection, or a fresh one. `None`: there is none to be had here.
-    pub(super) async fn connect(&mut self, upstream: &InFlight, endpoint: &Endpoint) -> Result<Option<Link>, Error> {
+    pub(super) async fn connect(&mut self, upstream: &InFlight, forward: &Forward<'_>) -> Result<Option<Link>, Error> {
         let lane = Rc::clone(&self.lane);
         let worker = lane.worker();
         let connect = lane.timeouts().connect.unwrap_or(worker.limits.connect);
@@ -30,14 +30,14 @@ impl Journey {
             if self.upgrade.is_some() {
                 return Err(Error::NoUpgrade);
             }
-            return match Box::pin(join(worker, upstream, &endpoint.addresses, connect)).await {
+            return match Box::pin(join(worker, upstream, &forward.endpoint.addresses, connect)).await {
                 Ok(stream) => {
                     if !stream.is_fresh() {
                         worker.metrics.reused.inc();
                     }
                     Ok(Some(Link::Http2(stream)))
                 }
-                Err(error) => self.not_connected(upstream, &error).map(|()| None),
+                Err(error) => self.not_connected(upstream, forward.outcome, &error).map(|()| None),
             };
         }
         if !self.needs_fresh && self.request.as_ref().is_some_and(|request| !retry::is_repeatable(request)) {
@@ -52,22 +52,26 @@ impl Journey {
             return Ok(Some(Link::Http1(connection)));
         }
         worker.metrics.dials.inc();
-        match Box::pin(dial(&worker.upstreams, upstream, &endpoint.addresses, connect, worker.limits.head_size)).await {
+        match Box::pin(dial(&worker.upstreams, upstream, &forward.endpoint.addresses, connect, worker.limits.head_size))
+            .await
+        {
             Ok(connection) => Ok(Some(Link::Http1(connection))),
             Err(error) => {
                 count_failure(&worker.metrics, &error);
-                self.not_connected(upstream, &error).map(|()| None)
+                self.not_connected(upstream, forward.outcome, &error).map(|()| None)
             }
         }
     }
 
     /// There is no connection to this endpoint: is another attempt worth it?
-    fn not_connected(&mut self, upstream: &InFlight, error: &DialError) -> Result<(), Error> {
+    fn not_connected(&mut self, upstream: &InFlight, outcome: Outcome, error: &DialError) -> Result<(), Error> {
         let lane = Rc::clone(&self.lane);
-        // Whoever belongs nowhere goes elsewhere, as long as there is somewhere else.
-        let belongs_here = self.presented.token.is_some() || self.presented.legacy.as_ref() == Some(&upstream.id);
+        // Whoever does not belong here goes elsewhere, as long as there is somewhere else.
+        let belongs_here = outcome.is_at_home();
+        // The requests of a session that moves, or that was ingress-nginx's, come together and stay together.
+        let stays_together = outcome == Outcome::Reassigned || self.presented.legacy.is_some();
         match error {
-            DialError::Full if belongs_here => return Err(Error::Busy),
+            DialError::Full if belongs_here || stays_together => return Err(Error::Busy),
             DialError::Full => {}
             // Another snapshot is in force, which knows better.
             DialError::Gone => return Ok(()),
@@ -138,10 +142,13 @@ impl Journey {
                 let Some(replay) = replay.filter(|_| !answered) else { return Err(Error::Upstream(error)) };
                 worker.metrics.retries.inc();
                 self.request = Some(replay);
-                self.replayed = true;
+                // A kept connection may have been closed before the request was there: that says little about the request.
+                // Whoever may go elsewhere need not come back to find out.
+                self.replays = if link.is_fresh() || self.scope.is_none() { 0 } else { self.replays - 1 };
                 if self.scope.is_none() {
                     self.give_up(&upstream.id);
                 }
+                self.pauses = self.replays == 0 && !self.tried.contains(&upstream.id);
             }
             SendError::Timeout if self.lane.watch.phase() == Phase::Upload && self.lane.is_awaited.get() => {
                 return Err(Error::UploadTimeout);

@@ -37,6 +37,8 @@ pub(in crate::proxy) struct Guard {
     budget: Budget,
     /// When the connection began, or the last stream was closed.
     quiet: Millis,
+    /// When a frame of an answer was written last.
+    moved: Millis,
     flood: Option<Flood>,
 }
 
@@ -62,6 +64,7 @@ impl Guard {
             streams: Streams::new(bounds.streams.saturating_add(bounds.frames)),
             budget: Budget::new(u32::try_from(bounds.frames).unwrap_or(u32::MAX), now),
             quiet: now,
+            moved: now,
             flood: None,
         }
     }
@@ -124,9 +127,21 @@ impl Guard {
     }
 
     /// How many requests wait for an answer or the end of one.
-    #[cfg(test)]
+    #[must_use]
     pub(in crate::proxy) fn open(&self) -> usize {
         self.streams.len()
+    }
+
+    /// Since when nothing of any answer has been written.
+    #[must_use]
+    pub(in crate::proxy) fn moved(&self) -> Millis {
+        self.moved
+    }
+
+    /// Since when nothing of an answer has been written to more than so many of these; `None`: there are no more.
+    #[must_use]
+    pub(in crate::proxy) fn still_since(&self, number: usize, now: Millis) -> Option<Millis> {
+        self.streams.still_since(number, now)
     }
 
     /// May a frame of ours be written here?
@@ -206,7 +221,10 @@ impl Guard {
         match frame.kind {
             head::DATA | head::HEADERS => {
                 self.budget.sent(if frame.kind == head::DATA { frame.data() } else { 0 });
-                if frame.ends_stream() && self.close(frame.stream, now).is_some() {
+                self.moved = now;
+                if !frame.ends_stream() {
+                    self.streams.moved(frame.stream, now);
+                } else if self.close(frame.stream, now).is_some() {
                     self.budget.earn(PER_ANSWER);
                 }
             }

@@ -21,13 +21,22 @@ use super::guard::Guard;
 use super::head;
 use crate::routing::Millis;
 
-/// Who knows the time, and wants to know about floods.
+/// Who knows the time, and wants to know about floods and what becomes of what is written.
 pub(in crate::proxy) trait Warden {
     /// The time, as exact as a limit of seconds needs it.
     fn now(&self) -> Millis;
 
     /// A connection has been ended.
     fn flooded(&self, flood: Flood);
+
+    /// So many bytes have been written.
+    fn written(&self, _bytes: usize) {}
+
+    /// The socket has no room for more.
+    fn blocked(&self) {}
+
+    /// The socket has taken everything, and has room.
+    fn flushed(&self) {}
 }
 
 /// What a connection is waiting for, for whoever limits its time.
@@ -56,9 +65,18 @@ impl Follower {
     }
 
     /// How many requests wait for an answer or the end of one.
-    #[cfg(test)]
     pub(in crate::proxy) fn open(&self) -> usize {
         self.0.borrow().open()
+    }
+
+    /// Since when nothing of any answer has been written.
+    pub(in crate::proxy) fn moved(&self) -> Millis {
+        self.0.borrow().moved()
+    }
+
+    /// Since when nothing of an answer has been written to more than so many of these; `None`: there are no more.
+    pub(in crate::proxy) fn still_since(&self, number: usize, now: Millis) -> Option<Millis> {
+        self.0.borrow().still_since(number, now)
     }
 
     /// Why the connection has been ended.
@@ -116,6 +134,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden> Guarded<S, W> {
         let _ = stream.as_mut().poll_shutdown(cx);
     }
 
+    /// What a write has come to.
+    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_pending() {
+            self.warden.blocked();
+        }
+        polled
+    }
+
     fn wrote(&self, cx: &Context<'_>, bytes: &[u8]) {
         if self.guard.borrow_mut().wrote(bytes, self.warden.now()).is_err() {
             // The connection ends when it is polled next.
@@ -140,7 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncRead for Guarded
 impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncWrite for Guarded<S, W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.pass(cx)?;
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = ready!(self.noted(polled))?;
+        self.warden.written(written);
         self.wrote(cx, &bytes[..written]);
         Poll::Ready(Ok(written))
     }
@@ -151,7 +179,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncWrite for Guarde
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.pass(cx)?;
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = ready!(self.noted(polled))?;
+        self.warden.written(written);
         let mut rest = written;
         for slice in slices {
             let length = rest.min(slice.len());
@@ -167,7 +197,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncWrite for Guarde
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.pass(cx)?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // TLS takes what the socket does not, and comes to its end here.
+        if let Poll::Ready(Ok(())) = polled {
+            self.warden.flushed();
+        }
+        self.noted(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

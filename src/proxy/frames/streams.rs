@@ -1,7 +1,7 @@
-//! The streams whose requests are not answered yet, and when each was opened.
+//! The streams whose requests are not answered yet, when each was opened, and when something was last written to it.
 //!
-//! A sorted list, since numbers only rise: a new one goes to the end, an old one is found by bisection. It takes 8
-//! bytes for each stream of as many as were ever open at a time, and is seldom longer than a cache line or two.
+//! A sorted list, since numbers only rise: a new one goes to the end, an old one is found by bisection. It takes 12
+//! bytes for each stream of as many as were ever open at a time, and is seldom longer than a few cache lines.
 
 use std::time::Duration;
 
@@ -23,6 +23,20 @@ struct Open {
     number: u32,
     /// The low half of the time, since only the age matters: a stream that is open for 49 days passes as new.
     at: u32,
+    /// The same of the last frame of its answer.
+    moved: u32,
+}
+
+impl Open {
+    fn new(number: u32, now: Millis) -> Self {
+        let at = now.0 as u32;
+        Self { number, at, moved: at }
+    }
+}
+
+/// How long ago this was.
+fn age(at: u32, now: Millis) -> u32 {
+    (now.0 as u32).wrapping_sub(at)
 }
 
 /// What HEADERS of a client do.
@@ -53,15 +67,35 @@ impl Streams {
         if self.open.len() == self.most {
             return Opened::TooMany;
         }
-        self.open.push(Open { number, at: now.0 as u32 });
+        self.open.push(Open::new(number, now));
         Opened::New
     }
 
     /// The stream is answered or reset: how old it was, if it was open.
     pub(super) fn close(&mut self, number: u32, now: Millis) -> Option<Duration> {
-        let at = self.open.binary_search_by_key(&number, |open| open.number).ok()?;
-        let open = self.open.remove(at);
-        Some(Duration::from_millis((now.0 as u32).wrapping_sub(open.at).into()))
+        let open = self.open.remove(self.find(number)?);
+        Some(Duration::from_millis(age(open.at, now).into()))
+    }
+
+    /// A frame of the answer was written, and not its last.
+    pub(super) fn moved(&mut self, number: u32, now: Millis) {
+        if let Some(open) = self.find(number).and_then(|at| self.open.get_mut(at)) {
+            open.moved = now.0 as u32;
+        }
+    }
+
+    fn find(&self, number: u32) -> Option<usize> {
+        self.open.binary_search_by_key(&number, |open| open.number).ok()
+    }
+
+    /// Since when nothing has moved on more than so many of them; `None`: there are no more.
+    pub(super) fn still_since(&self, number: usize, now: Millis) -> Option<Millis> {
+        if self.open.len() <= number {
+            return None;
+        }
+        let mut ages: Vec<u32> = self.open.iter().map(|open| age(open.moved, now)).collect();
+        let (_, age, _) = ages.select_nth_unstable_by(number, |one, other| other.cmp(one));
+        Some(Millis(now.0.saturating_sub((*age).into())))
     }
 
     /// No stream beyond this one will be answered.
@@ -74,7 +108,6 @@ impl Streams {
         self.open.is_empty()
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }

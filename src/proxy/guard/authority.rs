@@ -4,7 +4,7 @@
 use std::net::Ipv6Addr;
 
 /// Is this a host name or an address, with or without a port?
-pub(super) fn is_valid(text: &[u8]) -> bool {
+pub(in crate::proxy) fn is_valid(text: &[u8]) -> bool {
     let (host_is_valid, rest) = match text.strip_prefix(b"[") {
         Some(inside) => {
             let Some(end) = inside.iter().position(|byte| *byte == b']') else { return false };

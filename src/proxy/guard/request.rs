@@ -109,18 +109,30 @@ fn check_target<'b>(method: &str, target: &'b [u8], bounds: &Bounds) -> Result<O
     if target == b"*" {
         return Err(Rule::Asterisk);
     }
-    let seen = target.iter().fold(0, |seen, byte| seen | TARGET_BYTES[usize::from(*byte)]);
-    if seen & FOREIGN != 0 {
-        return Err(if target.contains(&b'#') { Rule::Fragment } else { Rule::Target });
-    }
+    let seen = look(target)?;
     let (named, path) = if target[0] == b'/' { (None, target) } else { split_authority(target)? };
-    if seen & BACKSLASH != 0 {
-        let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
-        if path[..end].contains(&b'\\') {
-            return Err(Rule::Target);
-        }
-    }
+    check_slashes(seen, path)?;
     Ok(named)
+}
+
+/// Checks a path with its query, as `:path` of HTTP/2 has it.
+pub(in crate::proxy) fn check_path(path: &[u8]) -> Result<(), Rule> {
+    check_slashes(look(path)?, path)
+}
+
+/// What kinds of bytes there are, if all of them may be in a target.
+fn look(target: &[u8]) -> Result<u8, Rule> {
+    let seen = target.iter().fold(0, |seen, byte| seen | TARGET_BYTES[usize::from(*byte)]);
+    match seen & FOREIGN {
+        0 => Ok(seen),
+        _ if target.contains(&b'#') => Err(Rule::Fragment),
+        _ => Err(Rule::Target),
+    }
+}
+
+fn check_slashes(seen: u8, path: &[u8]) -> Result<(), Rule> {
+    let end = || path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
+    if seen & BACKSLASH != 0 && path[..end()].contains(&b'\\') { Err(Rule::Target) } else { Ok(()) }
 }
 
 /// Splits an `http` URL into its authority and what follows.

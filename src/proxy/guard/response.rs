@@ -26,7 +26,7 @@ pub(in crate::proxy) struct Responses {
 }
 
 /// Interim responses to one request; more are no progress.
-const INTERIM: u8 = 16;
+pub(in crate::proxy) const INTERIM: u8 = 16;
 
 impl Responses {
     /// A request is about to be written.

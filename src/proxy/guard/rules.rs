@@ -77,7 +77,7 @@ rules! {
     Both BlankBeforeColon "blank-before-colon" 400 "9112 §5.1" "blanks stand between a field name and its colon";
     Both Fold "fold" 400 "9112 §5.2" "a field line begins with a blank";
     Both ControlByte "control-byte" 400 "9110 §5.5" "a field value has a control character";
-    Requests HostMissing "host-missing" 400 "9112 §3.2" "an HTTP/1.1 request has no Host";
+    Requests HostMissing "host-missing" 400 "9112 §3.2" "a request that is not of HTTP/1.0 names no host";
     Requests HostRepeated "host-repeated" 400 "9112 §3.2" "there is more than one Host";
     Requests Host "host" 400 "9112 §3.2" "the Host is no host name or address with an optional port";
     Requests Authority "authority" 400 "9112 §3.2.2" "the host of the target is not the Host";

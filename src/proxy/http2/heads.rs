@@ -1,8 +1,9 @@
 //! How much of heads there may be under way on one connection.
 //!
 //! ## Why they are bounded together
-//! A head is kept more than once until its request has been answered: as it is sent, and to be sent again. Large heads on
-//! as many streams as a client may open would cost a connection tens of megabytes.
+//! A head is kept several times over until its request has been answered: as it came, as it is sent, to be sent again, and in
+//! the room of the buffers that it went through; that is about nine times its size. Large heads on as many streams as a client
+//! may open would cost a connection tens of megabytes.
 //!
 //! ## Why ordinary ones are not counted
 //! They fit into what a connection to an endpoint has room for anyway. So only clients with large heads can be refused, and

@@ -192,6 +192,11 @@ impl Connection {
         Ok(Switched { stream: wire.into_inner(), early, _open: self.open })
     }
 
+    /// So much is read at a time, at most, until the response has come to its end.
+    pub(crate) fn read_at_most(&self, bytes: usize) {
+        self.shared.most.set(bytes);
+    }
+
     /// Moves bytes. A response body that comes from here makes progress only while somebody calls this.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         drive(&mut self.driver, &self.shared, cx);
@@ -204,6 +209,7 @@ impl Connection {
     }
 
     pub(super) fn rest(&mut self, now: Millis) {
+        self.read_at_most(usize::MAX);
         self.idle_since = now;
         self.is_fresh = false;
     }
@@ -252,6 +258,8 @@ struct Shared {
     told: Cell<Duration>,
     /// The head of the request under way: what was given to the socket first.
     head: RefCell<Vec<u8>>,
+    /// So much is read at a time.
+    most: Cell<usize>,
 }
 
 impl Shared {
@@ -266,11 +274,16 @@ impl Shared {
             patience: Cell::default(),
             told: Cell::default(),
             head: RefCell::default(),
+            most: Cell::new(usize::MAX),
         }
     }
 }
 
 impl Observer<Socket> for Rc<Shared> {
+    fn most(&self) -> usize {
+        self.most.get()
+    }
+
     fn read(&self) {
         self.answered.set(true);
     }

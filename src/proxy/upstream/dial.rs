@@ -12,6 +12,7 @@ use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use super::super::metrics::WorkerMetrics;
+use super::super::socket::tune;
 use super::connection::{Connection, Open};
 use super::http2::Multiplexed;
 use super::place::Transport;
@@ -140,7 +141,7 @@ async fn connect(address: SocketAddr, transport: &Transport) -> Result<Socket, D
         return Err(descriptors::exhausted().into());
     }
     let stream = socket.connect(address).await?;
-    stream.set_nodelay(true)?;
+    tune(&stream);
     if !transport.protocol.is_tls() {
         return Ok(Socket::Plain(stream));
     }

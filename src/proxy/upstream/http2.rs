@@ -8,7 +8,7 @@
 //! A client that reads slowly fills the window of its own stream and no more. With all streams full the window of the
 //! connection is, too; before that nobody waits for anybody else.
 
-mod body;
+pub(in crate::proxy) mod body;
 mod join;
 mod peer;
 mod request;
@@ -45,7 +45,7 @@ type Driver = http2::Connection<TokioIo<Peer>, StreamBody, Local>;
 
 /// So much of one response may be here and not yet with its client. Half of it is on its way while the other half is
 /// read: 128 KiB carry half a gigabit a second over a millisecond's round trip.
-const STREAM_WINDOW: u32 = 128 * 1024;
+pub(in crate::proxy) const STREAM_WINDOW: u32 = 128 * 1024;
 /// The largest window that HTTP/2 knows.
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 

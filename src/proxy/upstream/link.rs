@@ -52,6 +52,13 @@ impl Link {
         }
     }
 
+    /// So much of a response is read at a time, at most, from now on. Over HTTP/2 the window of its stream bounds it.
+    pub(crate) fn read_at_most(&self, bytes: usize) {
+        if let Self::Http1(connection) = self {
+            connection.read_at_most(bytes);
+        }
+    }
+
     /// Moves bytes, where nobody else does.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         if let Self::Http1(connection) = self {

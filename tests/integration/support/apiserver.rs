@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use self::answers::{Place, accept};
 use super::eventually;
@@ -42,7 +43,10 @@ pub(crate) struct Refusal {
 /// A request that has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    pub(crate) at: Instant,
     pub(crate) plural: String,
+    /// Empty if it is about all of them.
+    pub(crate) name: String,
     pub(crate) query: String,
     pub(crate) token: String,
     pub(crate) status: u16,

@@ -14,6 +14,7 @@ use moorline::control::kubernetes::watch::SILENCE;
 use moorline::control::kubernetes::{Controller, Options};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::proxy::{Log, serve};
@@ -26,6 +27,7 @@ pub(crate) struct Cluster {
     /// Behind the Service `posts`, whose Ingress is for `site`.
     pub(crate) posts: Origin,
     controlling: JoinHandle<()>,
+    end: Option<oneshot::Sender<()>>,
     folder: TempDir,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Builder {
     publish_service: Option<Name>,
     default_certificate: Option<Name>,
     default_backend: Option<Name>,
+    leader: Option<String>,
 }
 
 pub(crate) fn cluster() -> Builder {
@@ -45,6 +48,7 @@ pub(crate) fn cluster() -> Builder {
         publish_service: None,
         default_certificate: None,
         default_backend: None,
+        leader: None,
     }
 }
 
@@ -68,6 +72,11 @@ impl Builder {
 
     pub(crate) fn showing(self, namespace: &str, secret: &str) -> Self {
         Self { default_certificate: Some(Name::new(namespace, secret)), ..self }
+    }
+
+    /// Another replica holds the Lease.
+    pub(crate) fn led_by(self, replica: &str) -> Self {
+        Self { leader: Some(replica.to_owned()), ..self }
     }
 
     /// Why it does not begin.
@@ -96,10 +105,14 @@ impl Builder {
         api.put("ingresses", ingress("site", "posts"));
         api.put("services", service("posts"));
         api.put("endpointslices", slice("posts", &posts));
+        if let Some(leader) = &self.leader {
+            api.put("leases", lease(leader));
+        }
         let folder = tempfile::tempdir().expect("a folder");
         let options = self.options(kubeconfig(folder.path(), &api));
-        let (proxy, controlling) = control(options).await;
-        Cluster { api, proxy, posts, controlling, folder }
+        let (end, ended) = oneshot::channel();
+        let (proxy, controlling) = control(options, ended).await;
+        Cluster { api, proxy, posts, controlling, end: Some(end), folder }
     }
 
     fn options(self, kubeconfig: PathBuf) -> Options {
@@ -122,7 +135,8 @@ impl Builder {
                 default_backend: self.default_backend,
                 legacy_until: None,
             },
-            https: "0.0.0.0:0".parse().expect("an address"),
+            // As the flags say it, which come later.
+            https: "[::]:0".parse().expect("an address"),
             default_certificate: self.default_certificate,
             publish_service: self.publish_service,
             publish_addresses: Vec::new(),
@@ -134,18 +148,19 @@ impl Builder {
     }
 }
 
-async fn control(options: Options) -> (Proxy, JoinHandle<()>) {
+async fn control(mut options: Options, ended: oneshot::Receiver<()>) -> (Proxy, JoinHandle<()>) {
     moorline::descriptors::raise().expect("the own limit");
     let args = ["moorline", "ingress", "--http-port", "0", "--https-port", "0", "--healthz-port", "0"];
     let args = args.into_iter().chain(["--admin", "127.0.0.1:0", "--workers", "1"]);
     let Some(Verb::Ingress(args)) = Args::try_parse_from(args).expect("flags").verb else { unreachable!("that verb") };
+    options.https = args.https();
     let controller = Controller::connect(options).await.expect("a kubeconfig");
     let (mut bound, publisher) = app::open(Config::from(&*args)).expect("free ports");
     bound.show(controller.metrics());
     let clock = bound.clock();
     let proxy = serve(bound, keys::random().expect("random bytes"), Log::default());
     let controlling = tokio::spawn(async move {
-        controller.run(publisher, clock, std::future::pending()).await.expect("it begins");
+        controller.run(publisher, clock, async move { drop(ended.await) }).await.expect("it begins");
     });
     (proxy, controlling)
 }
@@ -176,6 +191,14 @@ pub(crate) fn ingress(host: &str, service: &str) -> Value {
     })
 }
 
+/// The Lease, held by a replica; by none, if it is called nothing.
+pub(crate) fn lease(holder: &str) -> Value {
+    json!({
+        "metadata": { "name": "leader", "namespace": "moorline" },
+        "spec": { "holderIdentity": holder, "leaseDurationSeconds": 3600 },
+    })
+}
+
 /// A Service with one port.
 pub(crate) fn service(name: &str) -> Value {
     json!({
@@ -202,6 +225,12 @@ impl Cluster {
         let next = self.folder.path().join("next");
         std::fs::write(&next, token).expect("a writable folder");
         std::fs::rename(next, self.folder.path().join("token")).expect("a rename");
+    }
+
+    /// Ends as SIGTERM has it, and waits until the controller is at its end.
+    pub(crate) async fn end(&mut self) {
+        drop(self.end.take());
+        (&mut self.controlling).await.expect("it ends");
     }
 
     /// Waits until a host is served from there; `site` is served all the while.

@@ -110,7 +110,7 @@ impl Frame {
     }
 
     /// The status of an answer's head, which comes first in it.
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
         // The size of the table may be said before it.
         let start = self.payload.iter().position(|byte| byte >> 5 != 1).expect("a field");

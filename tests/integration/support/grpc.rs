@@ -18,7 +18,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder, Streaming};
 use tonic::metadata::MetadataMap;
 use tonic::server::StreamingService;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 /// Messages are texts, and nothing else.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,7 +137,12 @@ impl StreamingService<String> for Method {
                     return Err(Status::failed_precondition("schön wär's"));
                 }
                 "FailLate" => {
-                    Box::pin(tokio_stream::iter([Ok("one".to_owned()), Err(Status::data_loss("and no more"))]))
+                    let mut metadata = MetadataMap::new();
+                    for (name, value) in [("x-left", "2"), ("set-cookie", "a=b"), ("moorline-session-id", "mine")] {
+                        metadata.insert(name, value.parse().expect("a value"));
+                    }
+                    let status = Status::with_metadata(Code::DataLoss, "and no more", metadata);
+                    Box::pin(tokio_stream::iter([Ok("one".to_owned()), Err(status)]))
                 }
                 _ => std::future::pending().await,
             };

@@ -27,6 +27,8 @@ pub(crate) enum Behaviour {
     Close,
     /// Resets the connection.
     Reset,
+    /// Resets so many of them, and then echoes.
+    ResetFirst(usize),
     /// Says nothing.
     Hang,
     /// Reads nothing for a while after a connection was made, and is then as it should be.
@@ -150,6 +152,21 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
+impl State {
+    /// What is done with the next request.
+    fn next(&self) -> Behaviour {
+        let mut behaviour = self.behaviour.lock().unwrap();
+        match &mut *behaviour {
+            Behaviour::ResetFirst(0) => Behaviour::Echo,
+            Behaviour::ResetFirst(left) => {
+                *left -= 1;
+                Behaviour::Reset
+            }
+            other => other.clone(),
+        }
+    }
+}
+
 struct Open(Arc<State>);
 
 impl Drop for Open {
@@ -168,7 +185,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     }
     while let Some(head) = read_request(&mut stream, &mut buffer, &state).await {
         state.heads.lock().unwrap().push(head.clone());
-        let behaviour = state.behaviour.lock().unwrap().clone();
+        let behaviour = state.next();
         if !act(&mut stream, behaviour, &head, &state).await {
             return;
         }
@@ -209,7 +226,7 @@ async fn act(stream: &mut TcpStream, behaviour: Behaviour, head: &str, state: &S
             false
         }
         Behaviour::Close => false,
-        Behaviour::Reset => {
+        Behaviour::Reset | Behaviour::ResetFirst(_) => {
             socket2::SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO)).expect("an option");
             false
         }

@@ -49,7 +49,7 @@ pub(crate) fn sessions(policy: SessionPolicy) -> Persistence {
 pub(crate) fn rules(rules: Vec<(PathMatch, Rule)>) -> Table {
     let mut table = Table::builder();
     for (path, rule) in rules {
-        let origin = routing::Origin { created: 0, name: "shop/web".into() };
+        let origin = routing::Origin { is_default: false, created: 0, name: "shop/web".into() };
         table.add(HostPattern::Any, path, origin, Arc::new(rule));
     }
     table.build().0

@@ -1,9 +1,12 @@
 //! The socket with a guard: what passes, and how it ends.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 
 use super::super::{Follower, Guarded, Warden};
 use super::*;
@@ -16,6 +19,7 @@ struct Keeper(Rc<Shared>);
 struct Shared {
     now: Cell<u64>,
     floods: RefCell<Vec<Flood>>,
+    is_blocked: Cell<bool>,
 }
 
 impl Warden for Keeper {
@@ -25,6 +29,41 @@ impl Warden for Keeper {
 
     fn flooded(&self, flood: Flood) {
         self.0.floods.borrow_mut().push(flood);
+    }
+
+    fn written(&self, _: usize) {
+        self.0.is_blocked.set(false);
+    }
+
+    fn blocked(&self) {
+        self.0.is_blocked.set(true);
+    }
+
+    fn flushed(&self) {
+        self.0.is_blocked.set(false);
+    }
+}
+
+/// Takes everything that is written, as TLS does, and may have no room for it on its way.
+struct Greedy(Rc<Cell<bool>>);
+
+impl AsyncRead for Greedy {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Greedy {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -114,4 +153,17 @@ async fn a_client_that_makes_us_reset_its_streams_is_seen_when_we_write() {
     server.flush().await.expect_err("a flood");
     let read = read_all(&mut client).await;
     assert!(read.starts_with(&resets) && read.ends_with(b"provoked-reset"));
+}
+
+#[test]
+fn a_socket_that_has_taken_all_at_last_has_room_again_though_nothing_more_is_written() {
+    let (has_room, keeper) = (Rc::new(Cell::new(false)), Keeper::default());
+    let mut server = Guarded::new(Greedy(Rc::clone(&has_room)), BOUNDS, keeper.clone());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut server).poll_write(&mut cx, &data(1, 10)).is_ready());
+    assert!(Pin::new(&mut server).poll_flush(&mut cx).is_pending());
+    assert!(keeper.0.is_blocked.get());
+    has_room.set(true);
+    assert!(Pin::new(&mut server).poll_flush(&mut cx).is_ready());
+    assert!(!keeper.0.is_blocked.get());
 }

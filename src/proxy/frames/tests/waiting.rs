@@ -144,3 +144,26 @@ fn a_guard_is_small_and_allocates_for_streams_alone() {
     });
     assert_eq!(allocated.count_total, 0);
 }
+
+#[track_caller]
+fn still_for(connection: &Connection, watched: usize, expected: Option<u64>) {
+    let since = connection.guard.still_since(watched, connection.now);
+    assert_eq!(since.map(|since| connection.now.0 - since.0), expected);
+}
+
+#[test]
+fn streams_beyond_those_that_are_watched_have_to_move() {
+    let mut connection = Connection::new();
+    still_for(&connection, 0, None);
+    connection.gets(&last_headers(1)).after(10).gets(&last_headers(3)).after(10);
+    still_for(&connection, 2, None);
+    still_for(&connection, 0, Some(20));
+    still_for(&connection, 1, Some(10));
+    connection.sends(&headers(1)).after(5);
+    still_for(&connection, 0, Some(15));
+    still_for(&connection, 1, Some(5));
+    connection.sends(&data(3, 10)).after(5);
+    still_for(&connection, 1, Some(5));
+    connection.sends(&last_data(1, 10)).sends(&reset(3, NO_ERROR));
+    still_for(&connection, 0, None);
+}

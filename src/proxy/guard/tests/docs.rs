@@ -32,13 +32,7 @@ fn table() -> String {
 
 #[test]
 fn the_table_of_refusals_is_that_of_the_code() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/refusals.md");
-    let expected = format!("{INTRODUCTION}{}", table());
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &expected).expect("a writable docs/");
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "docs/refusals.md is not what the code says: UPDATE_DOCS=1 cargo test --lib writes it");
+    crate::documented::is_current("refusals.md", &format!("{INTRODUCTION}{}", table()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::super::super::body::{RequestBody, Rewound, Stopped};
 use super::peer::{State, Uploading};
 
 /// Of a body that is longer than this nothing is kept: it is sent once.
-const KEPT: usize = 64 * 1024;
+pub(in crate::proxy) const KEPT: usize = 64 * 1024;
 
 /// A body in the hands of hyper.
 #[derive(Debug)]

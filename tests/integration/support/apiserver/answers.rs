@@ -12,6 +12,7 @@ use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -65,7 +66,14 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Response<Body>
         (None, method) => write(method, &place, body, &state),
     };
     let status = response.status().as_u16();
-    state.lock().asked.push(Asked { plural: place.plural, query, token, status });
+    state.lock().asked.push(Asked {
+        at: Instant::now(),
+        plural: place.plural,
+        name: place.name.unwrap_or_default(),
+        query,
+        token,
+        status,
+    });
     response
 }
 

@@ -1,7 +1,24 @@
-//! An address that cannot be listened on, and what to do about it.
+//! Sockets to listen on, and what to do about an address that cannot be listened on.
 
 use std::io;
 use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// A socket that is about to be bound to this address. One of IPv6 takes connections over IPv4 as well, whatever the system does
+/// by itself.
+///
+/// # Errors
+/// If the system has none of this family.
+pub fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Whoever starts anew need not wait for the last connections of the one before.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
+}
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
