@@ -2,6 +2,8 @@
 
 pub mod args;
 #[cfg(feature = "kubernetes")]
+mod everywhere;
+#[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 
 use std::net::SocketAddr;

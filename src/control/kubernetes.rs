@@ -23,9 +23,10 @@ pub mod session_keys;
 pub mod status;
 pub mod token;
 pub mod translate;
+mod turns;
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -162,7 +163,7 @@ impl Controller {
         let (changes, changes_rx) = mpsc::channel(CHANGES);
         let awaited = self.watch_all(&changes, &mut tasks);
         drop(changes);
-        let (wanted, wanted_rx) = channel::channel(BTreeSet::new());
+        let (wanted, wanted_rx) = channel::channel(secrets::Wanted::new());
         let (states, states_rx) = mpsc::channel(CHANGES);
         tasks.spawn(secrets::follow(self.client.clone(), wanted_rx, states));
         let (rings, rings_rx) = channel::channel(None);
@@ -184,6 +185,7 @@ impl Controller {
             default_certificate: self.options.default_certificate.clone(),
             publish_service: self.options.publish_service.clone(),
             secrets: BTreeMap::new(),
+            changes: 0,
             generation: 0,
         };
         let inputs = Inputs { changes: changes_rx, secrets: states_rx, keys: rings_rx, awaited };

@@ -238,6 +238,22 @@ fn what_may_not_be_looked_at_is_said_and_the_rest_is_looked_at() {
 }
 
 #[test]
+fn an_object_that_cannot_be_read_is_named_and_hides_no_other() {
+    let server = ApiServer::run(Box::new(|method, target, body| {
+        let (status, mut answer) = cluster(method, target, body);
+        if target == "/apis/networking.k8s.io/v1/ingresses" {
+            let broken = json!({ "metadata": { "namespace": "shop", "name": "odd" }, "spec": { "rules": "none" } });
+            answer["items"].as_array_mut().expect("a list").insert(0, broken);
+        }
+        (status, answer)
+    }));
+    let (code, said) = text(&server.check(&[]));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("× Ingress shop/odd cannot be read: invalid type: string \"none\""), "{said}");
+    assert!(said.contains("× Ingress shop/web: Secret shop/web-tls is not there"), "{said}");
+}
+
+#[test]
 fn namespaces_are_looked_at_one_by_one_where_that_is_all() {
     let server = ApiServer::run(Box::new(|method, target, body| {
         match target.strip_prefix("/apis/networking.k8s.io/v1/namespaces/") {

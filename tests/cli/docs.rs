@@ -36,9 +36,14 @@ fn the_schema_is_that_of_the_code() {
 #[test]
 fn the_reference_of_the_file_is_that_of_the_code() {
     let example = std::fs::read_to_string(doc("moorline.yaml")).unwrap();
-    let (_, problems) =
+    let (file, problems) =
         File::parse(&example).unwrap_or_else(|problems| panic!("{}", problems.render("f", Some(&example))));
     assert!(problems.is_empty(), "{}", problems.render("moorline.yaml", Some(&example)));
+    assert_eq!(file.limits, Limits::default(), "all values are the defaults");
+    let set = |name: &str| example.contains(&format!("\n  {name}: "));
+    let schema = schema::json_schema();
+    let names = schema.as_value()["$defs"]["Limits"]["properties"].as_object().expect("limits").keys();
+    assert_eq!(names.filter(|name| !set(name)).collect::<Vec<_>>(), Vec::<&String>::new(), "it says everything");
     let document = std::fs::read_to_string(doc("file.md")).unwrap();
     let document = with_part(&document, "example", &format!("```yaml\n{example}```\n"));
     check("file.md", &with_part(&document, "limits", &limits()));

@@ -102,7 +102,7 @@ pub struct SessionsArgs {
 pub enum KeysVerb {
     /// Make a key file with one new key
     New(KeysNewArgs),
-    /// Add a key that signs a minute from now, and drop those that nothing is signed with any more
+    /// Add a key that signs six minutes from now, and drop those that nothing is signed with any more
     Rotate(KeysRotateArgs),
 }
 

@@ -1,6 +1,6 @@
 //! The verb that serves a cluster: `ingress`. Flags are called as users of ingress-nginx know them, where it has them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use super::cluster::{ClassArgs, ConnectionArgs};
 use super::server::access_log;
 use super::{AdminSwitch, examples};
+use crate::config::everywhere::everywhere;
 use crate::file::{AccessLog, scalar};
 
 /// `moorline ingress`
@@ -118,7 +119,7 @@ pub struct IngressArgs {
         help_heading = "Sessions"
     )]
     pub session_keys_secret: String,
-    /// Until when cookies of ingress-nginx's persistent mode are honoured, such as 2027-01-31
+    /// Until when cookies of ingress-nginx are honoured, such as 2027-01-31
     #[arg(long, value_name = "DATE", value_parser = date, env = "MOORLINE_LEGACY_COOKIES_UNTIL", hide_env_values = true, help_heading = "Sessions")]
     pub legacy_cookies_until: Option<u64>,
     /// What this pod is called
@@ -147,10 +148,6 @@ impl IngressArgs {
     pub fn healthz(&self) -> SocketAddr {
         everywhere(self.healthz_port)
     }
-}
-
-fn everywhere(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
 fn name(text: &str) -> Result<(String, String), &'static str> {

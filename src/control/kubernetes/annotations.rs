@@ -78,8 +78,19 @@ pub struct SessionAsked {
     pub policy: SessionPolicy,
     /// Is the cookie's path the one that matched?
     pub path_of_rule: bool,
-    /// May there be cookies of ingress-nginx that name an endpoint?
-    pub legacy: bool,
+    /// Which cookies ingress-nginx may have left behind.
+    pub legacy: LegacyCookies,
+}
+
+/// Which cookies ingress-nginx may have left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegacyCookies {
+    /// None: these sessions are ours from the beginning.
+    None,
+    /// Those of `balanced` mode, which name nobody.
+    Nameless,
+    /// Those of `persistent` mode, which name an endpoint.
+    Naming,
 }
 
 /// A canary as it was asked for.
@@ -93,10 +104,11 @@ pub struct CanaryAsked {
     pub total: u32,
 }
 
-/// Is this Ingress a canary?
+/// Is this Ingress a canary? ingress-nginx's annotations have this prefix.
 #[must_use]
-pub fn is_canary(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.iter().any(|(key, value)| key.ends_with("/canary") && values::boolean(value) == Some(true))
+pub fn is_canary(annotations: &BTreeMap<String, String>, nginx: &str) -> bool {
+    let of_canary = |key: &str| key.strip_prefix(nginx) == Some("canary");
+    annotations.iter().any(|(key, value)| of_canary(key) && values::boolean(value.trim()) == Some(true))
 }
 
 /// Reads the annotations of an Ingress; ingress-nginx's have this prefix.
@@ -158,9 +170,13 @@ impl Reading {
         }
     }
 
-    /// Nobody is served, and this is why.
+    /// Nobody is served, and this is why. A canary has no requests of its own: those go on to the Ingress beside it.
     fn close(&mut self, why: &str) {
-        self.say(Reason::Rejected, format!("answered with 503: {why}"));
+        let what = match self.asked.canary {
+            Some(_) => "the canary is not served, the Ingress beside it is",
+            None => "answered with 503",
+        };
+        self.say(Reason::Rejected, format!("{what}: {why}"));
         self.asked.closed.get_or_insert_with(|| why.into());
     }
 

@@ -8,9 +8,11 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::objects::Name;
 use super::problem::{Problem, Reason};
+use super::turns::Turns;
 
 /// As many a second, at most: ten thousand broken objects are no reason to bring the API server down.
 const RATE: u32 = 20;
@@ -28,8 +30,6 @@ pub struct Said {
     pub uid: Arc<str>,
     /// What is wrong with it; nothing: all is well.
     pub problems: Vec<Problem>,
-    /// Is it worth an Event that all is well?
-    pub is_news: bool,
 }
 
 /// Says everything that is new, as long as we lead; what comes earlier is said once we do. Never returns before the sender
@@ -42,23 +42,24 @@ pub async fn follow(
 ) {
     let reporter = Reporter { controller: "moorline.dev/ingress-controller".into(), instance: Some(instance) };
     let recorder = Recorder::new(client, reporter);
-    let mut waiting: BTreeMap<Name, Said> = BTreeMap::new();
+    let mut waiting = Turns::default();
     let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let leads = *leader.borrow_and_update();
         tokio::select! {
             next = said.recv() => match next {
                 Some(next) => {
-                    waiting.insert(next.ingress.clone(), next);
+                    waiting.push(next.ingress.clone(), next);
                     if waiting.len() > WAITING {
-                        waiting.pop_first();
+                        waiting.drop_one();
                     }
                 }
                 None => return,
             },
             changed = leader.changed(), if !leads => if changed.is_err() { return },
             _ = pace.tick(), if leads && !waiting.is_empty() => {
-                let Some((_, next)) = waiting.pop_first() else { continue };
+                let Some((_, next)) = waiting.pop() else { continue };
                 publish(&recorder, &next).await;
             }
         }
@@ -78,7 +79,7 @@ async fn publish(recorder: &Recorder, said: &Said) {
     for problem in &said.problems {
         by_reason.entry(problem.reason).or_default().push(&problem.text);
     }
-    if by_reason.is_empty() && said.is_news {
+    if by_reason.is_empty() {
         by_reason.insert(Reason::Synced, vec!["served as it says"]);
     }
     for (reason, texts) in by_reason {

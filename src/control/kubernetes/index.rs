@@ -24,6 +24,8 @@ pub struct Index {
     /// The Ingresses that name a host: what one says about it (a certificate, a canary) may be about another's rule.
     by_host: BTreeMap<Box<str>, BTreeSet<Name>>,
     dirty: Dirty,
+    /// The Ingresses that have changed themselves.
+    changed: BTreeSet<Name>,
 }
 
 /// What has to be made anew.
@@ -45,9 +47,10 @@ impl Index {
         let name = object.name().clone();
         match object {
             Object::Ingress(new) => {
-                let old = self.ingresses.insert(name, Arc::clone(&new));
+                let old = self.ingresses.insert(name.clone(), Arc::clone(&new));
                 if old.as_ref().is_none_or(|old| !is_same(old, &new)) {
                     self.replace_ingress(old.as_deref(), Some(&new));
+                    self.changed.insert(name);
                 }
             }
             Object::Class(new) => self.dirty.all |= replaced(&mut self.classes, name, new),
@@ -77,6 +80,7 @@ impl Index {
             Kind::Ingress => {
                 let old = self.ingresses.remove(name);
                 self.replace_ingress(old.as_deref(), None);
+                self.changed.remove(name);
             }
             Kind::Class => self.dirty.all |= self.classes.remove(name).is_some(),
             Kind::Service => {
@@ -118,6 +122,11 @@ impl Index {
         std::mem::take(&mut self.dirty)
     }
 
+    /// The Ingresses that are other ones since this was asked last: not those that are only to be made anew.
+    pub fn take_changed(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.changed)
+    }
+
     /// Everything is to be made anew.
     pub fn mark_all(&mut self) {
         self.dirty.all = true;
@@ -145,7 +154,8 @@ impl Index {
         self.ingresses.get(name)
     }
 
-    /// The Ingresses that name this host, as it is written in them; the empty one is that of rules without a host.
+    /// The Ingresses that name this host, as it is written in them; the empty one is that of rules without a host, and of
+    /// default backends.
     pub(super) fn sharing(&self, host: &str) -> impl Iterator<Item = &Arc<Ingress>> {
         self.by_host.get(host).into_iter().flatten().filter_map(|name| self.ingresses.get(name))
     }
@@ -153,7 +163,8 @@ impl Index {
     fn replace_ingress(&mut self, old: Option<&Ingress>, new: Option<&Ingress>) {
         if let Some(old) = old {
             for host in hosts(old) {
-                self.dirty.ingresses.extend(self.by_host.get(host).into_iter().flatten().cloned());
+                let beside = |other: &&Name| other.namespace == old.name.namespace;
+                self.dirty.ingresses.extend(self.by_host.get(host).into_iter().flatten().filter(beside).cloned());
                 if let Some(named) = self.by_host.get_mut(host) {
                     named.remove(&old.name);
                     if named.is_empty() {
@@ -170,7 +181,9 @@ impl Index {
                 }
                 let Some(named) = self.by_host.get_mut(host) else { continue };
                 named.insert(new.name.clone());
-                self.dirty.ingresses.extend(named.iter().cloned());
+                // What Ingresses say of each other's hosts counts within a namespace.
+                let beside = |other: &&Name| other.namespace == new.name.namespace;
+                self.dirty.ingresses.extend(named.iter().filter(beside).cloned());
             }
             self.dirty.ingresses.insert(new.name.clone());
         }
@@ -224,11 +237,12 @@ impl Dirty {
     }
 }
 
-/// The hosts that an Ingress says something about.
+/// The hosts that an Ingress says something about: who has a default backend says something about any.
 fn hosts(ingress: &Ingress) -> BTreeSet<&str> {
+    let any = ingress.spec.default_backend.as_ref().map(|_| "");
     let rules = ingress.spec.rules.iter().flatten().map(|rule| rule.host.as_deref().unwrap_or_default());
     let tls = ingress.spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten()).map(String::as_str);
-    rules.chain(tls).collect()
+    rules.chain(tls).chain(any).collect()
 }
 
 /// Does it ask for the same? The status is ours, and the version says nothing by itself.

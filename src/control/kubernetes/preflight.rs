@@ -10,11 +10,17 @@ mod look;
 pub mod permissions;
 mod sessions;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use self::facts::{Facts, Line, Mark};
 pub use self::look::look;
-use super::translate::Settings;
+use super::index::Index;
+use super::objects::Name;
+use super::problem::Problem;
+use super::review::ring;
+use super::translate::{Secrets, Settings, Translator};
+use crate::routing::Millis;
 
 /// What is looked at, and as who.
 #[derive(Clone, Debug)]
@@ -35,6 +41,19 @@ pub struct Asked {
     pub lease: String,
     /// The Secret of the session keys.
     pub keys: String,
+}
+
+/// What slices say ahead of their pods is no longer waited for by then.
+const SETTLED: Millis = Millis(60_000);
+
+/// Translates a cluster in which nothing is under way; returns what is to be said of each Ingress.
+fn translated(translator: &mut Translator, index: &mut Index, secrets: &Secrets) -> BTreeMap<Name, Vec<Problem>> {
+    let mut said = BTreeMap::new();
+    for now in [Millis(0), SETTLED] {
+        let made = ring().and_then(|ring| translator.translate(index, secrets, &ring, now));
+        said.extend(made.into_iter().flat_map(|made| made.verdicts).map(|verdict| (verdict.ingress, verdict.problems)));
+    }
+    said
 }
 
 #[cfg(test)]

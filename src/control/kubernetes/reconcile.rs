@@ -19,6 +19,7 @@ use super::index::Index;
 use super::metrics::Metrics;
 use super::objects::{Kind, Name};
 use super::problem::Verdict;
+use super::secrets::Wanted;
 use super::status::Places;
 use super::translate::{SecretState, Secrets, Translation, Translator};
 use super::watch::{Change, Scope};
@@ -54,7 +55,7 @@ pub struct Outputs {
     /// Where snapshots go.
     pub publisher: Publisher,
     /// Which Secrets are to be read.
-    pub wanted: watch::Sender<BTreeSet<Name>>,
+    pub wanted: watch::Sender<Wanted>,
     /// What is to be said.
     pub said: mpsc::Sender<Said>,
     /// Which Ingresses have which status, for whoever writes it.
@@ -84,6 +85,8 @@ pub struct Reconciler {
     pub publish_service: Option<Name>,
     /// The certificates that are known.
     pub secrets: Secrets,
+    /// How often Ingresses have changed.
+    pub changes: u64,
     /// The last snapshot's generation; 0 before the first.
     pub generation: u64,
 }
@@ -92,9 +95,10 @@ impl Reconciler {
     /// Reconciles until the watches are gone. Dropping it ends it.
     pub async fn run(mut self, mut inputs: Inputs, outputs: &Outputs) {
         let mut patience: Option<Instant> = None;
-        let mut due: Option<Instant> = None;
         let mut statuses = tokio::time::interval(STATUS);
         loop {
+            // Asked each time: something else may have become due, or nothing may have come of what was.
+            let due = self.translator.due().map(|due| self.clock.instant(due));
             let wake = [patience, due].into_iter().flatten().min();
             tokio::select! {
                 change = inputs.changes.recv() => match change {
@@ -103,7 +107,7 @@ impl Reconciler {
                 },
                 Some((name, state)) = inputs.secrets.recv() => self.secret(name, state, &mut inputs),
                 changed = inputs.keys.changed() => if changed.is_err() { return },
-                () = sleep_until(wake) => due = None,
+                () = sleep_until(wake) => {}
                 _ = statuses.tick() => {
                     self.tell_statuses(outputs);
                     continue;
@@ -111,15 +115,14 @@ impl Reconciler {
             }
             let keys = inputs.keys.borrow_and_update().clone();
             let (true, Some(keys)) = (inputs.awaited.is_empty(), keys) else { continue };
-            let now = self.clock.millis();
+            let (now, changed) = (self.clock.millis(), self.index.take_changed());
             let Some(translation) = self.translator.translate(&mut self.index, &self.secrets, &keys, now) else {
                 continue;
             };
-            let wanted = self.wanted();
-            outputs.wanted.send_if_modified(|was| std::mem::replace(was, wanted.clone()) != wanted);
+            self.want(&changed, outputs);
             if self.generation == 0 {
                 let until = *patience.get_or_insert_with(|| Instant::now() + PATIENCE);
-                let is_read = wanted.iter().all(|name| self.secrets.contains_key(name));
+                let is_read = outputs.wanted.borrow().keys().all(|name| self.secrets.contains_key(name));
                 if !is_read && Instant::now() < until {
                     // Nobody is to see the default certificate only because a Secret is still under way.
                     self.translator.discard(&mut self.index);
@@ -127,7 +130,6 @@ impl Reconciler {
                 }
                 patience = None;
             }
-            due = translation.due.map(|due| self.clock.instant(due));
             self.publish(translation, keys, outputs);
         }
     }
@@ -165,11 +167,12 @@ impl Reconciler {
     }
 
     fn secret(&mut self, name: Name, state: Option<SecretState>, inputs: &mut Inputs) {
+        // Once for all that have come: it is as long as all Ingresses together.
+        let all_users = self.translator.secrets();
         let mut next = Some((name, state));
         while let Some((name, state)) = next {
             next = inputs.secrets.try_recv().ok();
-            let users = self.translator.secrets();
-            let (users, is_default) = (users.get(&name), self.default_certificate.as_ref() == Some(&name));
+            let (users, is_default) = (all_users.get(&name), self.default_certificate.as_ref() == Some(&name));
             let Some(state) = state else {
                 // Unless it has been asked for again meanwhile: then it is about to be read anew.
                 if users.is_none() && !is_default {
@@ -196,10 +199,22 @@ impl Reconciler {
         }
     }
 
-    fn wanted(&self) -> BTreeSet<Name> {
-        let mut wanted: BTreeSet<Name> = self.translator.secrets().into_keys().collect();
-        wanted.extend(self.default_certificate.clone());
-        wanted
+    /// Asks for the Secrets that are named, and once more for those that an Ingress names which has changed: whoever changes
+    /// it may have changed them, too.
+    fn want(&mut self, changed: &BTreeSet<Name>, outputs: &Outputs) {
+        self.changes += u64::from(!changed.is_empty());
+        let users = self.translator.secrets();
+        let names = users.keys().chain(&self.default_certificate);
+        outputs.wanted.send_if_modified(|was| {
+            let asked = |name: &Name| match users.get(name) {
+                Some(users) if !users.is_disjoint(changed) => self.changes,
+                _ => was.get(name).copied().unwrap_or_default(),
+            };
+            let wanted: Wanted = names.map(|name| (name.clone(), asked(name))).collect();
+            let is_other = *was != wanted;
+            *was = wanted;
+            is_other
+        });
     }
 
     fn publish(&mut self, translation: Translation, keys: Arc<KeyRing>, outputs: &Outputs) {
@@ -226,8 +241,12 @@ impl Reconciler {
         for problem in &problems {
             tracing::warn!(%ingress, reason = problem.reason.as_str(), "{}", problem.text);
         }
+        // That what was there before is well is no news, and would only wait among what is.
+        if is_first && problems.is_empty() {
+            return;
+        }
         let Some(object) = self.index.ingress(&ingress) else { return };
-        let said = Said { uid: Arc::clone(&object.uid), is_news: !is_first, ingress, problems };
+        let said = Said { uid: Arc::clone(&object.uid), ingress, problems };
         // A queue that is full says that there is more to say than anybody reads.
         if outputs.said.try_send(said).is_err() {
             tracing::debug!("too many Events at once: some are in this log only");

@@ -82,7 +82,7 @@ pub fn review(text: &str, mut settings: Settings) -> Review {
         }
         let served = served.remove(&name).unwrap_or_default();
         problems.extend(advice::behind(&index, &workloads, &name, &served));
-        let is_canary = annotations::is_canary(&ingress.annotations);
+        let is_canary = annotations::is_canary(&ingress.annotations, &settings.annotations_prefix);
         Some(Reviewed { name, place, served, is_canary, problems })
     };
     let ingresses = places.into_iter().filter_map(one).collect();

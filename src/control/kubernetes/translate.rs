@@ -7,6 +7,7 @@
 //! is. The caches are nothing but that: throwing them away gives the same table (a property test holds it to that).
 
 pub mod backend;
+mod bounds;
 mod canary;
 mod class;
 mod ingress;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::backend::{BackendKey, Times};
+use self::bounds::PROBLEMS;
 pub use self::class::Ownership;
 use self::ingress::Translated;
 pub use self::served::Served;
@@ -50,6 +52,8 @@ pub struct Translator {
     settings: Settings,
     ingresses: BTreeMap<Name, Translated>,
     backends: HashMap<BackendKey, Arc<Backend>>,
+    /// The port that gets what no Ingress wants.
+    default: Option<BackendKey>,
     /// The Ingresses that lead to a Service, or name it in vain.
     users: BTreeMap<Name, BTreeSet<Name>>,
     times: Times,
@@ -69,8 +73,6 @@ pub struct Translation {
     pub certificates: Vec<(HostPattern, Arc<Certificate>)>,
     /// What is new to say about Ingresses.
     pub verdicts: Vec<Verdict>,
-    /// When to ask again, even if nothing changes.
-    pub due: Option<Millis>,
 }
 
 impl Translator {
@@ -81,6 +83,7 @@ impl Translator {
             settings,
             ingresses: BTreeMap::new(),
             backends: HashMap::new(),
+            default: None,
             users: BTreeMap::new(),
             times: Times::default(),
             said: HashMap::new(),
@@ -97,6 +100,12 @@ impl Translator {
     /// The Services that an Ingress of ours names, there or not, with those of its canaries.
     pub fn services(&self, ingress: &Name) -> impl Iterator<Item = &Name> {
         self.ingresses.get(ingress).into_iter().flat_map(|translated| &translated.services)
+    }
+
+    /// When to translate again, even if nothing changes.
+    #[must_use]
+    pub fn due(&self) -> Option<Millis> {
+        self.times.due()
     }
 
     /// What was made last is not used: it is made again, and said again.
@@ -116,7 +125,7 @@ impl Translator {
     pub fn secrets(&self) -> BTreeMap<Name, BTreeSet<Name>> {
         let mut secrets: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
         for (name, translated) in &self.ingresses {
-            for (_, secret) in &translated.tls {
+            for secret in &translated.tls.secrets {
                 secrets.entry(secret.clone()).or_default().insert(name.clone());
             }
         }
@@ -144,7 +153,9 @@ impl Translator {
             dirty.ingresses.extend(index.ingresses.keys().chain(self.ingresses.keys()).cloned());
         }
         // The first time there are keys there is something new in any case: a cluster without Ingresses is served as well.
-        if dirty.ingresses.is_empty() && !rebuilt && !rekeyed && !dirty.all {
+        let default = self.default_backend(index);
+        let is_other_default = std::mem::replace(&mut self.default, default.clone()) != default;
+        if dirty.ingresses.is_empty() && !rebuilt && !rekeyed && !dirty.all && !is_other_default {
             return None;
         }
         for name in dirty.ingresses {
@@ -160,10 +171,14 @@ impl Translator {
             rekeyed || dirty.services.contains(&key.service) || dirty.pods.contains(&key.service.namespace)
         };
         let touched: Vec<_> = self.backends.keys().filter(|key| is_touched(key)).cloned().collect();
+        // All that is said in these namespaces is looked at: what is not said any more is forgotten.
+        dirty.pods.iter().for_each(|namespace| self.times.look_again(namespace));
         let mut changed = false;
         for key in touched {
             let endpoints = self.endpoints(index, &key, now);
-            if !rekeyed && self.backends.get(&key).is_some_and(|known| *known.endpoints() == *endpoints) {
+            let is_same =
+                |known: &Arc<Backend>| *known.endpoints() == *endpoints && known.protocol() == protocol(index, &key);
+            if !rekeyed && self.backends.get(&key).is_some_and(is_same) {
                 continue;
             }
             changed = true;
@@ -171,6 +186,7 @@ impl Translator {
             dirty.ingresses.extend(self.users.get(&key.service).into_iter().flatten().cloned());
             self.backends.insert(key, backend);
         }
+        dirty.pods.iter().for_each(|namespace| self.times.forget_unseen(namespace));
         for service in &dirty.services {
             dirty.ingresses.extend(self.users.get(service).into_iter().flatten().cloned());
         }
@@ -230,14 +246,14 @@ impl Translator {
     /// Forgets the backends that nobody leads to any more.
     fn prune(&mut self) {
         let used: BTreeSet<&BackendKey> = self.ingresses.values().flat_map(|translated| &translated.backends).collect();
-        let default = self.settings.default_backend.as_ref();
-        let gone = |key: &&BackendKey| !used.contains(key) && default != Some(&key.service);
+        let gone = |key: &&BackendKey| !used.contains(key) && self.default.as_ref() != Some(*key);
         let gone: Vec<BackendKey> = self.backends.keys().filter(gone).cloned().collect();
         for key in gone {
             if let Some(backend) = self.backends.remove(&key) {
                 self.times.forget(backend.endpoints());
             }
         }
+        give_back(&mut self.backends);
     }
 
     fn assemble(&mut self, index: &Index, secrets: &Secrets, keys: &KeyRing, now: Millis) -> Translation {
@@ -251,15 +267,27 @@ impl Translator {
         let (table, shadowed) = table.build();
         let mut conflicts: HashMap<&str, Vec<Problem>> = HashMap::new();
         for lost in &shadowed {
-            // An Ingress does not quarrel with its own default backend.
-            if lost.loser.name != lost.winner.name && lost.loser.created != u64::MAX {
+            // A default backend takes what is left: it quarrels with other default backends only.
+            let is_left = lost.loser.is_default && !lost.winner.is_default;
+            if lost.loser.name != lost.winner.name && !is_left {
                 let text = format!("{} {} is served by {}, which is older", lost.host, lost.path, lost.winner.name);
-                conflicts.entry(&lost.loser.name).or_default().push(Problem { reason: Reason::Conflict, text });
+                let conflicts = conflicts.entry(&lost.loser.name).or_default();
+                if conflicts.len() < PROBLEMS {
+                    conflicts.push(Problem { reason: Reason::Conflict, text });
+                }
             }
         }
         let verdicts = self.verdicts(&conflicts);
         let certificates = tls::certificates(self.ingresses.values(), secrets);
-        Translation { table, connectors: self.connect(), certificates, verdicts, due: self.times.due() }
+        Translation { table, connectors: self.connect(), certificates, verdicts }
+    }
+
+    /// The first port of the Service that gets what nobody wants, once that is there.
+    fn default_backend(&self, index: &Index) -> Option<BackendKey> {
+        let service = self.settings.default_backend.clone()?;
+        let port = index.services.get(&service).and_then(|service| service.ports.first());
+        let port = port.map_or_else(String::new, |port| port.number.to_string()).into();
+        Some(BackendKey { service, port, protocol: None })
     }
 
     /// Who gets what nobody wants.
@@ -270,11 +298,9 @@ impl Translator {
         keys: &KeyRing,
         now: Millis,
     ) {
-        let Some(service) = self.settings.default_backend.clone() else { return };
-        let port = index.services.get(&service).and_then(|service| service.ports.first());
-        let port: Arc<str> = port.map_or_else(String::new, |port| port.number.to_string()).into();
-        let backend = self.backend(index, &BackendKey { service, port, protocol: None }, keys, now);
-        let origin = Origin { created: u64::MAX, name: "--default-backend-service".into() };
+        let Some(key) = self.default.clone() else { return };
+        let backend = self.backend(index, &key, keys, now);
+        let origin = Origin { is_default: true, created: u64::MAX, name: "--default-backend-service".into() };
         let rule = Arc::new(Rule::plain(Weighted { weight: 1, backend }));
         table.add(HostPattern::Any, PathMatch::Prefix("".into()), origin, rule);
     }
@@ -282,6 +308,7 @@ impl Translator {
     /// What is to be said about Ingresses that was not said before.
     fn verdicts(&mut self, conflicts: &HashMap<&str, Vec<Problem>>) -> Vec<Verdict> {
         self.said.retain(|name, _| self.ingresses.contains_key(name));
+        give_back(&mut self.said);
         let mut verdicts = Vec::new();
         for (name, translated) in &self.ingresses {
             let mut problems = translated.problems.clone();
@@ -313,6 +340,11 @@ impl Translator {
         }
         connectors
     }
+}
+
+/// Gives up the room of what is gone, once it is most of it: a map never does by itself.
+fn give_back<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    map.shrink_to(4 * map.len());
 }
 
 /// What is spoken to a backend.

@@ -13,6 +13,8 @@ use crate::routing::{HostPattern, Protocol};
 
 /// As many other names a host may have.
 const ALIASES: usize = 100;
+/// As many shares there are of a canary and its primary, unless there are more.
+const SHARES: u32 = 100;
 /// No limit is longer: a day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -20,6 +22,10 @@ impl Reading {
     pub(super) fn nginx(&mut self, all: &BTreeMap<&str, &str>) {
         if all.is_empty() {
             return;
+        }
+        // First: whoever closes a canary says something else than whoever closes a site.
+        if self.value(all, "canary", switch).unwrap_or(false) {
+            self.asked.canary = Some(Box::new(self.canary(all)));
         }
         self.asked.protocol = self.value(all, "backend-protocol", protocol);
         self.asked.ssl_redirect = self.value(all, "ssl-redirect", switch);
@@ -40,9 +46,6 @@ impl Reading {
             .or_else(|| self.guard(all, "whitelist-source-range", networks));
         self.redirects(all);
         self.asked.cors = self.cors(all);
-        if self.value(all, "canary", switch).unwrap_or(false) {
-            self.asked.canary = Some(Box::new(self.canary(all)));
-        }
     }
 
     fn redirects(&mut self, all: &BTreeMap<&str, &str>) {
@@ -66,7 +69,8 @@ impl Reading {
 
     fn canary(&mut self, all: &BTreeMap<&str, &str>) -> CanaryAsked {
         let number = |text: &str| text.parse::<u32>().map_err(|_| "it is no number");
-        let total = self.value(all, "canary-weight-total", number).filter(|total| *total > 0).unwrap_or(100);
+        // ingress-nginx counts one below 100 as if it were not there.
+        let total = self.value(all, "canary-weight-total", number).map_or(SHARES, |total| total.max(SHARES));
         let weight = self.value(all, "canary-weight", number).unwrap_or(0).min(total);
         let name = self.value(all, "canary-by-header", |text| {
             HeaderName::from_bytes(text.as_bytes()).map_err(|_| "it is no name of a header")

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::values::{age, boolean, switch};
-use super::{Asked, Reading, SessionAsked};
+use super::{Asked, LegacyCookies, Reading, SessionAsked};
 use crate::control::kubernetes::problem::Reason;
 use crate::file::scalar;
-use crate::routing::session::{CookieName, CookiePolicy, OnLost, OnRestart, SameSite, Secure};
+use crate::routing::session::{CookieName, CookiePolicy, OnLost, OnRestart, SameSite, Secure, attribute};
 use crate::routing::{SessionPolicy, Strategy};
 
 /// ingress-nginx's cookie, unless it is given another name.
@@ -40,7 +40,7 @@ impl Reading {
     fn nginx_sessions(&mut self, all: &BTreeMap<&str, &str>) -> SessionAsked {
         let name =
             self.value(all, "session-cookie-name", CookieName::new).or_else(|| CookieName::new(INGRESSCOOKIE).ok());
-        let path = self.value(all, "session-cookie-path", cookie_path);
+        let path = self.value(all, "session-cookie-path", attribute::path);
         let is_always = self.value(all, "session-cookie-secure", switch) == Some(true);
         let mode = self.value(all, "affinity-mode", |text| match text {
             "balanced" => Ok(false),
@@ -52,7 +52,7 @@ impl Reading {
         let cookie = CookiePolicy {
             name: name.unwrap_or(default.cookie.name.clone()),
             path: path.clone().unwrap_or(default.cookie.path.clone()),
-            domain: self.value(all, "session-cookie-domain", cookie_domain),
+            domain: self.value(all, "session-cookie-domain", attribute::domain),
             // `false` says nothing: ingress-nginx has it so.
             secure: if is_always { Secure::Always } else { Secure::Here },
             http_only: true,
@@ -66,7 +66,7 @@ impl Reading {
         SessionAsked {
             policy: SessionPolicy { cookie, hold, strip_cookie: false, ..default },
             path_of_rule: path.is_none(),
-            legacy: mode == Some(true),
+            legacy: if mode == Some(true) { LegacyCookies::Naming } else { LegacyCookies::Nameless },
         }
     }
 
@@ -75,11 +75,11 @@ impl Reading {
         let policy = &mut session.policy;
         let cookie = &mut policy.cookie;
         put(&mut cookie.name, self.value(all, "cookie-name", CookieName::new));
-        if let Some(path) = self.value(all, "cookie-path", cookie_path) {
+        if let Some(path) = self.value(all, "cookie-path", attribute::path) {
             cookie.path = path;
             session.path_of_rule = false;
         }
-        cookie.domain = self.value(all, "cookie-domain", cookie_domain).or(cookie.domain.take());
+        cookie.domain = self.value(all, "cookie-domain", attribute::domain).or(cookie.domain.take());
         put(&mut cookie.secure, self.value(all, "cookie-secure", secure));
         put(&mut cookie.http_only, self.value(all, "cookie-http-only", switch));
         cookie.same_site = self.value(all, "cookie-same-site", same_site).or(cookie.same_site);
@@ -106,7 +106,7 @@ impl Reading {
 impl SessionAsked {
     /// Our own defaults.
     fn ours() -> Self {
-        Self { policy: SessionPolicy::default(), path_of_rule: false, legacy: false }
+        Self { policy: SessionPolicy::default(), path_of_rule: false, legacy: LegacyCookies::None }
     }
 }
 
@@ -127,22 +127,6 @@ fn put<T>(place: &mut T, value: Option<T>) {
 fn time(text: &str, longest: Duration) -> Result<Duration, String> {
     let time = scalar::duration(text).map_err(|error| error.to_string())?;
     if time > longest { Err(format!("it is at most {}", scalar::show_duration(longest))) } else { Ok(time) }
-}
-
-/// A `Path` of a cookie: what could end the attribute cannot stand in it.
-fn cookie_path(text: &str) -> Result<String, &'static str> {
-    let fits = |byte: u8| byte.is_ascii_graphic() && byte != b';';
-    if text.starts_with('/') && text.len() <= 1024 && text.bytes().all(fits) {
-        Ok(text.to_owned())
-    } else {
-        Err("it is no path of a cookie")
-    }
-}
-
-fn cookie_domain(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix('.').unwrap_or(text);
-    let canonical = crate::routing::host::canonical(name).map_err(|error| error.to_string())?;
-    if name.contains(':') { Err("a domain has no port".to_owned()) } else { Ok(canonical.into_owned()) }
 }
 
 fn secure(text: &str) -> Result<Secure, &'static str> {

@@ -97,18 +97,21 @@ pub const NGINX: &[Theirs] = &[
     yes("affinity-canary-behavior", "on the canary, as there"),
     yes(
         "affinity-mode",
-        "both modes name pods here; cookies of `persistent` mode are taken over with `--legacy-cookies-until`",
+        "both modes name pods here; with `--legacy-cookies-until`, cookies of `persistent` mode are taken over, and those of `balanced` mode lead to one pod each",
     ),
     yes("allowlist-source-range", "403 for everybody else; a list that makes no sense lets nobody in"),
     yes("app-root", ""),
-    yes("backend-protocol", "`HTTP`, `HTTPS`, `GRPC`, `GRPCS`; certificates of endpoints are not verified, as there"),
-    yes("canary", "beside an Ingress of the same namespace"),
+    yes(
+        "backend-protocol",
+        "`HTTP`, `HTTPS`, `GRPC`, `GRPCS`; certificates of endpoints are not verified, as there, and no name is sent to them (SNI)",
+    ),
+    yes("canary", "beside an Ingress of the same namespace; not served if an annotation that closes a site is on it"),
     yes("canary-by-cookie", ""),
     yes("canary-by-header", ""),
     yes("canary-by-header-pattern", ""),
     yes("canary-by-header-value", ""),
     yes("canary-weight", "0 keeps the sessions that it has"),
-    yes("canary-weight-total", ""),
+    yes("canary-weight-total", "default 100; what is less counts as 100, as there"),
     yes("cors-allow-credentials", ""),
     yes("cors-allow-headers", ""),
     yes("cors-allow-methods", ""),
@@ -156,9 +159,7 @@ pub const NGINX: &[Theirs] = &[
     harmless("proxy-next-upstream-timeout", ""),
     harmless("proxy-next-upstream-tries", ""),
     harmless("proxy-request-buffering", "bodies are not buffered"),
-    harmless("proxy-ssl-name", "certificates of endpoints are not verified"),
     harmless("proxy-ssl-protocols", "TLS 1.2 and 1.3"),
-    harmless("proxy-ssl-server-name", "certificates of endpoints are not verified"),
     harmless("proxy-ssl-verify-depth", ""),
     harmless("session-cookie-hash", "gone from ingress-nginx since 0.24"),
     harmless("ssl-prefer-server-ciphers", "TLS is as Mozilla's intermediate profile has it"),
@@ -200,6 +201,7 @@ pub fn support(key: &str, value: &str) -> Support {
         "enable-global-auth"
         | "enable-modsecurity"
         | "enable-owasp-core-rules"
+        | "proxy-ssl-server-name"
         | "proxy-ssl-verify"
         | "ssl-passthrough"
             if is_off =>

@@ -1,5 +1,7 @@
 //! `docs/annotations.md` is what the code says.
 
+mod values;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -54,16 +56,7 @@ fn document() -> String {
 
 #[test]
 fn the_tables_of_annotations_are_those_of_the_code() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/annotations.md");
-    let expected = document();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &expected).expect("a writable docs/");
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == expected,
-        "docs/annotations.md is not what the code says: UPDATE_DOCS=1 cargo test --lib writes it"
-    );
+    crate::documented::is_current("annotations.md", &document());
 }
 
 #[test]
@@ -118,4 +111,12 @@ fn redirects_keep_what_was_asked_for_only_where_they_say_so() {
     let kept = Location::WithTarget(HeaderValue::from_static("https://b.example"));
     assert_eq!(to("https://b.example$request_uri"), Some(kept));
     assert_eq!(to("javascript:alert(1)"), None);
+}
+
+#[test]
+fn a_name_that_endpoints_are_not_sent_is_missed() {
+    let (_, problems) = asked(&[("proxy-ssl-name", "a.example"), ("proxy-ssl-server-name", "on")]);
+    let text = "not supported and without effect: proxy-ssl-name, proxy-ssl-server-name".to_owned();
+    assert_eq!(problems, [Problem { reason: Reason::UnknownAnnotation, text }]);
+    assert_eq!(asked(&[("proxy-ssl-server-name", "off")]).1, []);
 }

@@ -22,6 +22,8 @@ pub struct Facts {
     pub permissions: Vec<Answer>,
     /// The kinds that could not be listed, and why.
     pub unlisted: Vec<(Kind, String)>,
+    /// The objects among the others that could not be read, and why.
+    pub unreadable: Vec<(Kind, Name, String)>,
     /// What has been listed.
     pub index: Index,
     /// What stands in the Secrets that Ingresses name.

@@ -1,21 +1,15 @@
 //! Facts → what is to be said about them. Pure.
 
-use std::collections::BTreeMap;
-
 use super::facts::{Facts, Line, Mark};
 use super::permissions::{Answer, Place, Without};
-use super::sessions;
+use super::{sessions, translated};
 use crate::control::kubernetes::annotations;
 use crate::control::kubernetes::objects::{Ingress, Kind, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
-use crate::control::kubernetes::review::ring;
 use crate::control::kubernetes::translate::{Settings, Translator};
-use crate::routing::Millis;
 
 /// The oldest version that the manifests are for.
 const OLDEST: (u32, u32) = (1, 29);
-/// Slices that were ahead of their pods have been caught up with by then.
-const SETTLED: Millis = Millis(60_000);
 /// The controller that classes of ingress-nginx name.
 const NGINX: &str = "k8s.io/ingress-nginx";
 
@@ -26,6 +20,7 @@ pub fn lines(facts: &mut Facts, settings: &Settings) -> Vec<Line> {
     lines.extend(stranger(facts));
     lines.extend(facts.permissions.iter().map(|answer| permission(answer, &facts.namespace)));
     lines.extend(facts.unlisted.iter().map(|(kind, error)| unlisted(*kind, error)));
+    lines.extend(facts.unreadable.iter().map(|(kind, name, error)| unreadable(*kind, name, error)));
     lines.extend(class(facts, settings));
     ingresses(facts, settings, &mut lines);
     lines
@@ -75,6 +70,11 @@ fn unlisted(kind: Kind, error: &str) -> Line {
     Line::new(Mark::Error, text).hint("what follows says nothing about it")
 }
 
+fn unreadable(kind: Kind, name: &Name, error: &str) -> Line {
+    let text = format!("{} {name} cannot be read: {error}", kind.as_str());
+    Line::new(Mark::Error, text).hint("Moorline takes it for absent, or for what it was when it could be read")
+}
+
 fn class(facts: &Facts, settings: &Settings) -> Option<Line> {
     let ownership = &settings.ownership;
     let (name, controller) = (&ownership.class, &ownership.controller);
@@ -99,11 +99,7 @@ fn class(facts: &Facts, settings: &Settings) -> Option<Line> {
 fn ingresses(facts: &mut Facts, settings: &Settings, lines: &mut Vec<Line>) {
     let mut translator = Translator::new(settings.clone());
     facts.index.mark_all();
-    let mut said: BTreeMap<Name, Vec<Problem>> = BTreeMap::new();
-    for now in [Millis(0), SETTLED] {
-        let made = ring().and_then(|ring| translator.translate(&mut facts.index, &facts.secrets, &ring, now));
-        said.extend(made.into_iter().flat_map(|made| made.verdicts).map(|verdict| (verdict.ingress, verdict.problems)));
-    }
+    let mut said = translated(&mut translator, &mut facts.index, &facts.secrets);
     let served = translator.served(&facts.index);
     if served.is_empty() && facts.unlisted.is_empty() {
         let hint = format!("ingressClassName: {}", settings.ownership.class);
@@ -115,7 +111,9 @@ fn ingresses(facts: &mut Facts, settings: &Settings, lines: &mut Vec<Line>) {
         let is_known = |problem: &&Problem| facts.knows(Kind::Service) || problem.reason != Reason::BackendNotFound;
         let problems: Vec<_> = problems.iter().filter(is_known).collect();
         if problems.is_empty() {
-            let is_canary = facts.index.ingress(name).is_some_and(|one| annotations::is_canary(&one.annotations));
+            let prefix = &settings.annotations_prefix;
+            let is_canary =
+                facts.index.ingress(name).is_some_and(|one| annotations::is_canary(&one.annotations, prefix));
             let rules = if is_canary { "a canary".to_owned() } else { counted(rules.len(), "rule") };
             lines.push(Line::new(Mark::Good, format!("Ingress {name}: {rules}")));
         }

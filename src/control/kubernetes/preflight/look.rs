@@ -17,15 +17,15 @@ use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::Asked;
 use super::facts::{Facts, Owner};
 use super::permissions::{Answer, Permission, Place, needed};
+use super::{Asked, translated};
+use crate::control::kubernetes::lenient::Lenient;
 use crate::control::kubernetes::objects::{Kind, Name, Object, POD_NAME};
-use crate::control::kubernetes::review::ring;
-use crate::control::kubernetes::translate::Translator;
+use crate::control::kubernetes::translate::{Secrets, Translator};
 use crate::control::kubernetes::watch::SILENCE;
 use crate::control::kubernetes::{ControllerError, connect, secrets};
-use crate::routing::{Millis, Return};
+use crate::routing::Return;
 
 /// As many questions are asked at once.
 const AT_ONCE: usize = 8;
@@ -150,15 +150,15 @@ async fn list_all(client: &Client, asked: &Asked, facts: &mut Facts) {
         list(Kind::Pod, namespaced::<Pod>(client, namespace), POD_NAME, facts).await;
     }
     if with_classes(asked) {
-        list(Kind::Class, Api::<IngressClass>::all(client.clone()), "", facts).await;
+        list(Kind::Class, Api::<Lenient<IngressClass>>::all(client.clone()), "", facts).await;
     }
     if !asked.namespace_selector.is_empty() {
         let labels = &asked.namespace_selector;
-        list(Kind::Namespace, Api::<Namespace>::all(client.clone()), labels, facts).await;
+        list(Kind::Namespace, Api::<Lenient<Namespace>>::all(client.clone()), labels, facts).await;
     }
 }
 
-fn namespaced<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+fn namespaced<K>(client: &Client, namespace: Option<&str>) -> Api<Lenient<K>>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
@@ -168,9 +168,9 @@ where
     }
 }
 
-async fn list<K>(kind: Kind, api: Api<K>, labels: &str, facts: &mut Facts)
+async fn list<K>(kind: Kind, api: Api<Lenient<K>>, labels: &str, facts: &mut Facts)
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Into<Object>,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Into<Object>,
 {
     let mut page = ListParams::default().limit(PAGE);
     page.label_selector = Some(labels.to_owned()).filter(|labels| !labels.is_empty());
@@ -179,7 +179,12 @@ where
             Ok(listed) => listed,
             Err(error) => return facts.unlisted.push((kind, reason(error))),
         };
-        listed.items.into_iter().for_each(|object| facts.index.apply(object.into()));
+        for one in listed.items {
+            match one.object {
+                Ok(object) => facts.index.apply(object.into()),
+                Err(error) => facts.unreadable.push((kind, Name::of(&one.meta), error.to_string())),
+            }
+        }
         match listed.metadata.continue_.filter(|next| !next.is_empty()) {
             Some(next) => page = page.continue_token(&next),
             None => return,
@@ -190,11 +195,7 @@ where
 /// Looks at what follows from the lists: the Secrets that Ingresses name, and whose the pods are that nobody expects back.
 async fn follow(client: &Client, asked: &Asked, facts: &mut Facts) {
     let mut translator = Translator::new(asked.settings.clone());
-    let nothing = crate::control::kubernetes::translate::Secrets::new();
-    // Twice: the second time, what slices say ahead of their pods is no longer waited for.
-    for now in [Millis(0), Millis(60_000)] {
-        ring().and_then(|ring| translator.translate(&mut facts.index, &nothing, &ring, now));
-    }
+    translated(&mut translator, &mut facts.index, &Secrets::new());
     let named: Vec<Name> = translator.secrets().into_keys().take(SECRETS).collect();
     let reading = stream::iter(named).map(|name| secrets::read(client, name)).buffer_unordered(AT_ONCE);
     let read: Vec<_> = reading.collect().await;

@@ -14,16 +14,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds::{ENDPOINTS, EXPECTED};
 use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::{Name, PodReference, Service, ServicePort, Set, SliceEndpoint};
 use crate::routing::{BackendId, Condition, Endpoint, EndpointId, Incarnation, Millis, Protocol, Return};
 
 /// How long what a slice says may be ahead of what a pod says.
 const VERIFIED_WITHIN: Duration = Duration::from_secs(5);
-/// As many pods of a StatefulSet are expected without having been seen: a number that somebody typed is no pod yet.
-const EXPECTED: u32 = 1000;
-
-/// As many pods are remembered for not being what they say.
+/// As many entries of a namespace are given this moment. The others are taken for what they are at once: were those
+/// forgotten that were there first, their time would begin again and again.
 const UNVERIFIED: usize = 10_000;
 
 /// A port of a Service, and what is spoken there.
@@ -42,8 +41,21 @@ pub struct BackendKey {
 pub struct Times {
     away: HashMap<EndpointId, Millis>,
     told: HashMap<EndpointId, Millis>,
-    /// Pods whose slice is ahead of them, by namespace and unique name: since when, and whether their time is over.
-    unverified: HashMap<(Arc<str>, Arc<str>), (Millis, bool)>,
+    /// What slices say about pods and pods do not say, by namespace.
+    unverified: HashMap<Arc<str>, HashMap<Claim, Waiting>>,
+}
+
+/// A pod at these addresses. A slice that has it elsewhere says something else.
+type Claim = (Arc<str>, Box<[IpAddr]>);
+
+/// What is not verified yet.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    since: Millis,
+    /// Is its time over? Then nothing has to be looked at because of it.
+    is_over: bool,
+    /// Has it been said since it was asked who still says it?
+    is_seen: bool,
 }
 
 /// Who an entry of a slice is.
@@ -74,8 +86,11 @@ impl BackendKey {
     /// What the backend is called.
     #[must_use]
     pub fn id(&self) -> BackendId {
-        let protocol = self.protocol.map(|protocol| format!("+{protocol}")).unwrap_or_default();
-        BackendId::new(format!("{}:{}{protocol}", self.service, self.port))
+        let id = BackendId::new(format!("{}:{}", self.service, self.port));
+        match self.protocol {
+            Some(protocol) => id.speaking(protocol),
+            None => id,
+        }
     }
 }
 
@@ -83,20 +98,39 @@ impl Times {
     /// When something has to be looked at again although nothing has changed.
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
-        let waiting = self.unverified.values().filter(|(_, is_over)| !is_over);
-        waiting.map(|(since, _)| *since).min().map(|since| since.plus(VERIFIED_WITHIN))
+        let waiting = self.unverified.values().flat_map(HashMap::values).filter(|waiting| !waiting.is_over);
+        waiting.map(|waiting| waiting.since).min().map(|since| since.plus(VERIFIED_WITHIN))
     }
 
     /// The namespaces in which a moment is over.
     pub fn overdue(&mut self, now: Millis) -> HashSet<Arc<str>> {
         let mut namespaces = HashSet::new();
-        for ((namespace, _), (since, is_over)) in &mut self.unverified {
-            if !*is_over && since.plus(VERIFIED_WITHIN) <= now {
-                *is_over = true;
-                namespaces.insert(Arc::clone(namespace));
+        for (namespace, claims) in &mut self.unverified {
+            for waiting in claims.values_mut() {
+                if !waiting.is_over && waiting.since.plus(VERIFIED_WITHIN) <= now {
+                    waiting.is_over = true;
+                    namespaces.insert(Arc::clone(namespace));
+                }
             }
         }
         namespaces
+    }
+
+    /// Everything that slices of this namespace say is about to be looked at.
+    pub fn look_again(&mut self, namespace: &Arc<str>) {
+        for waiting in self.unverified.get_mut(namespace).into_iter().flat_map(HashMap::values_mut) {
+            waiting.is_seen = false;
+        }
+    }
+
+    /// Everything has been looked at: what nobody has said is forgotten.
+    pub fn forget_unseen(&mut self, namespace: &Arc<str>) {
+        if let Some(claims) = self.unverified.get_mut(namespace) {
+            claims.retain(|_, waiting| waiting.is_seen);
+            if claims.is_empty() {
+                self.unverified.remove(namespace);
+            }
+        }
     }
 
     /// Forgets a backend that nobody leads to any more.
@@ -107,17 +141,20 @@ impl Times {
         }
     }
 
-    fn is_verified_late(&mut self, namespace: &Arc<str>, uid: &Arc<str>, now: Millis) -> bool {
-        if self.unverified.len() >= UNVERIFIED {
-            self.unverified.clear();
+    /// Has the moment passed in which a pod may still say what a slice says about it?
+    fn is_verified_late(&mut self, namespace: &Arc<str>, claim: Claim, now: Millis) -> bool {
+        let claims = self.unverified.entry(Arc::clone(namespace)).or_default();
+        if claims.len() >= UNVERIFIED && !claims.contains_key(&claim) {
+            return true;
         }
-        let (since, _) = *self.unverified.entry((Arc::clone(namespace), Arc::clone(uid))).or_insert((now, false));
-        since.plus(VERIFIED_WITHIN) <= now
+        let waiting = claims.entry(claim).or_insert(Waiting { since: now, is_over: false, is_seen: true });
+        waiting.is_seen = true;
+        waiting.since.plus(VERIFIED_WITHIN) <= now
     }
 
-    fn verified(&mut self, namespace: &Arc<str>, uid: &Arc<str>) {
-        if !self.unverified.is_empty() {
-            self.unverified.remove(&(Arc::clone(namespace), Arc::clone(uid)));
+    fn verified(&mut self, namespace: &Arc<str>, uid: &Arc<str>, addresses: &[IpAddr]) {
+        if let Some(claims) = self.unverified.get_mut(namespace) {
+            claims.remove(&(Arc::clone(uid), addresses.into()));
         }
     }
 }
@@ -150,15 +187,17 @@ pub fn endpoints(
             collect(&mut found, index, namespace, &identity, entry, *number);
         }
     }
-    let mut endpoints: Vec<_> =
-        found.into_iter().filter_map(|(name, found)| found.build(id, &name, times, now)).collect();
+    let built = found.into_iter().filter_map(|(name, found)| found.build(id, &name, times, now));
+    let mut endpoints: Vec<_> = built.take(ENDPOINTS).collect();
     let there: HashSet<EndpointId> = endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
-    for set in sets(index, service) {
-        let numbers = set.start..set.start.saturating_add(set.replicas.min(EXPECTED));
-        let names = numbers.map(|number| format!("{}-{number}", set.name.name));
-        let absent = names.filter(|name| !there.contains(&EndpointId::new(id, name)));
-        endpoints.extend(absent.map(|name| away(id, &name, times, now)));
-    }
+    let names = sets(index, service).flat_map(|set| {
+        let numbers = set.start..set.start.saturating_add(set.replicas);
+        numbers.map(|number| format!("{}-{number}", set.name.name))
+    });
+    // All StatefulSets of a Service together: whoever has many may otherwise have as many times the pods that are not there.
+    let absent = names.filter(|name| !there.contains(&EndpointId::new(id, name)));
+    let room = EXPECTED.min(ENDPOINTS - endpoints.len());
+    endpoints.extend(absent.take(room).map(|name| away(id, &name, times, now)));
     endpoints.sort_by(|a, b| a.id.cmp(&b.id));
     endpoints.dedup_by(|a, b| a.id == b.id);
     endpoints
@@ -194,7 +233,7 @@ fn identify<'i>(
     let fits = match (pod, set, numbered) {
         (Some(pod), Some(set), Some((_, number))) if says_so && pod.set.as_ref() == Some(&set.uid) => {
             if entry.addresses.iter().all(|address| pod.addresses.contains(address)) {
-                times.verified(namespace, &reference.uid);
+                times.verified(namespace, &reference.uid, &entry.addresses);
                 return Identity::Stateful(set, number, reference);
             }
             true
@@ -205,7 +244,8 @@ fn identify<'i>(
         (None, Some(_), Some(_)) => true,
         _ => false,
     };
-    if fits && !times.is_verified_late(namespace, &reference.uid, now) {
+    let claim = || (Arc::clone(&reference.uid), entry.addresses.clone());
+    if fits && !times.is_verified_late(namespace, claim(), now) {
         Identity::Unverified
     } else {
         Identity::Passing(reference)

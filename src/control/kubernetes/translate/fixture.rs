@@ -147,6 +147,24 @@ pub(crate) fn service_in(namespace: &str, name: &str) -> Object {
     }))
 }
 
+/// An IngressClass, and whether it is for Ingresses that name none.
+pub(crate) fn class(name: &str, controller: &str, is_default: &str) -> Object {
+    made::<k8s_openapi::api::networking::v1::IngressClass>(json!({
+        "metadata": { "name": name, "annotations": { "ingressclass.kubernetes.io/is-default-class": is_default } },
+        "spec": { "controller": controller },
+    }))
+}
+
+/// A Service of the namespace `shop` with this port, and with what it says is spoken there.
+pub(crate) fn service_at(name: &str, port: u16, protocol: Option<&str>) -> Object {
+    made::<k8s_openapi::api::core::v1::Service>(json!({
+        "metadata": { "namespace": "shop", "name": name },
+        "spec": { "selector": { "app": name }, "ports": [{
+            "name": "http", "port": port, "targetPort": 8080, "appProtocol": protocol,
+        }] },
+    }))
+}
+
 pub(crate) fn external(name: &str) -> Object {
     made::<k8s_openapi::api::core::v1::Service>(json!({
         "metadata": { "namespace": "shop", "name": name },
@@ -155,11 +173,16 @@ pub(crate) fn external(name: &str) -> Object {
 }
 
 pub(crate) fn set(name: &str, replicas: u32) -> Object {
+    set_of(name, name, replicas)
+}
+
+/// A StatefulSet whose pods have the label of a Service.
+pub(crate) fn set_of(service: &str, name: &str, replicas: u32) -> Object {
     made::<k8s_openapi::api::apps::v1::StatefulSet>(json!({
         "metadata": { "namespace": "shop", "name": name, "uid": format!("set-{name}") },
         "spec": {
-            "replicas": replicas, "serviceName": name, "selector": { "matchLabels": { "app": name } },
-            "template": { "metadata": { "labels": { "app": name } }, "spec": { "containers": [] } },
+            "replicas": replicas, "serviceName": service, "selector": { "matchLabels": { "app": service } },
+            "template": { "metadata": { "labels": { "app": service } }, "spec": { "containers": [] } },
         },
     }))
 }

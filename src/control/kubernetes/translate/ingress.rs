@@ -1,15 +1,16 @@
 //! One Ingress → its rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::HeaderValue;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, IngressServiceBackend};
 
 use super::backend::BackendKey;
-use super::tls::{self, Secrets};
+use super::bounds::{ALL_EXPRESSIONS, ENDPOINTS, EXPRESSIONS, PROBLEMS, RULES};
+use super::tls::{self, Secrets, Tls};
 use super::{Settings, Translator};
-use crate::control::kubernetes::annotations::{self, Asked, SessionAsked};
+use crate::control::kubernetes::annotations::{self, Asked, CanaryAsked, LegacyCookies, SessionAsked};
 use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::{Ingress, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
@@ -17,8 +18,6 @@ use crate::routing::filters::{Access, Filters, Pattern, Rewrite, Template};
 use crate::routing::session::{Legacy, LegacyKey};
 use crate::routing::{Backend, HostPattern, KeyRing, Millis, Origin, PathMatch, Persistence, Rule, Scope, Weighted};
 
-/// As many expressions an Ingress may have: they are tried one after the other.
-const EXPRESSIONS: usize = 256;
 /// What ingress-nginx has for bodies.
 const BODY_SIZE: u64 = 1 << 20;
 /// What ingress-nginx has for hosts with certificates.
@@ -33,7 +32,7 @@ pub(super) struct Translated {
     pub(super) backends: BTreeSet<BackendKey>,
     /// The Services that it names, there or not.
     pub(super) services: BTreeSet<Name>,
-    pub(super) tls: Vec<(HostPattern, Name)>,
+    pub(super) tls: Tls,
     pub(super) problems: Vec<Problem>,
     pub(super) origin: Origin,
 }
@@ -53,6 +52,12 @@ pub(super) struct Work<'w> {
     now: Millis,
     asked: Asked,
     out: Translated,
+    /// How many expressions each host has, and all of them.
+    expressions: (HashMap<HostPattern, usize>, usize),
+    /// Which hosts have TLS: many paths ask that of one host.
+    with_tls: HashMap<HostPattern, bool>,
+    /// What the canaries beside it ask for: one may be beside many paths.
+    pub(super) canaries: HashMap<Name, Option<Box<CanaryAsked>>>,
 }
 
 impl Translator {
@@ -65,16 +70,24 @@ impl Translator {
         now: Millis,
     ) -> Translated {
         let (asked, mut problems) = annotations::read(&ingress.annotations, &self.settings.annotations_prefix);
-        let origin = Origin { created: ingress.created, name: ingress.name.to_string().into() };
-        let tls = tls::of(ingress, secrets, &mut problems);
+        let name = ingress.name.to_string().into();
+        let origin = Origin { is_default: false, created: ingress.created, name };
+        // The TLS of a host is the business of the Ingress that a canary stands beside.
+        let tls = if asked.canary.is_some() {
+            Tls::default()
+        } else {
+            tls::of(ingress, &asked.aliases, secrets, &mut problems)
+        };
         let (rules, backends, services) = Default::default();
         let out = Translated { rules, backends, services, tls, problems, origin };
-        let mut work = Work { ingress, index, keys, now, asked, out };
+        let (expressions, with_tls, canaries) = Default::default();
+        let mut work = Work { ingress, index, keys, now, asked, out, expressions, with_tls, canaries };
         if work.asked.canary.is_some() {
             self.canary_alone(&mut work);
         } else {
             self.rules(&mut work);
         }
+        work.shorten();
         work.out
     }
 
@@ -83,11 +96,17 @@ impl Translator {
         for rule in spec.rules.iter().flatten() {
             let Some(host) = work.host(rule.host.as_deref()) else { continue };
             for path in rule.http.iter().flat_map(|http| &http.paths) {
-                let Some(matched) = work.path(path) else { continue };
+                if !work.has_room(&host, path.path.as_deref()) {
+                    return;
+                }
+                let Some(matched) = work.path(&host, path) else { continue };
                 let made = self.rule(work, &host, path, &matched);
                 work.list(&host, &matched, &made, false);
             }
             if let Some(default) = &spec.default_backend {
+                if !work.has_room(&host, None) {
+                    return;
+                }
                 self.default(work, &host, default);
             }
         }
@@ -111,12 +130,7 @@ impl Translator {
         path: &HTTPIngressPath,
         matched: &PathMatch,
     ) -> Arc<Rule> {
-        let has_tls = {
-            let text = if *host == HostPattern::Any { String::new() } else { host.to_string() };
-            let sharing = work.index.sharing(&text).filter(|other| other.name.namespace == work.ingress.name.namespace);
-            let own = work.index.ingress(&work.ingress.name);
-            tls::has_tls(sharing.chain(own), host)
-        };
+        let has_tls = work.has_tls(host, &self.settings);
         let like_nginx = self.settings.like_nginx || work.asked.like_nginx;
         let redirects = work.asked.force_ssl_redirect || (has_tls && work.asked.ssl_redirect.unwrap_or(like_nginx));
         let target = work.target(&path.backend);
@@ -150,8 +164,15 @@ impl Translator {
             let id = crate::routing::BackendId::new(format!("{}:none", work.ingress.name));
             return Arc::new(Backend::empty(id));
         };
-        work.out.backends.insert(key.clone());
-        self.backend(work.index, key, work.keys, work.now)
+        let is_new = work.out.backends.insert(key.clone());
+        let backend = self.backend(work.index, key, work.keys, work.now);
+        if is_new && backend.endpoints().len() >= ENDPOINTS {
+            work.say(
+                Reason::Rejected,
+                format!("Service {} has {ENDPOINTS} endpoints or more: no more than these are used", key.service),
+            );
+        }
+        backend
     }
 }
 
@@ -169,13 +190,16 @@ fn persistence(
         policy.cookie.path = typed.chars().take_while(|letter| letter.is_ascii_graphic() && *letter != ';').collect();
     }
     let BackendKey { service, port, .. } = &target.key;
-    let legacy = settings.legacy_until.filter(|_| session.legacy).map(|until| {
+    let legacy = settings.legacy_until.filter(|_| session.legacy != LegacyCookies::None).map(|until| {
+        if session.legacy == LegacyCookies::Nameless {
+            return Box::new(Legacy { until, homes: None });
+        }
         let name = format!("{}-{}-{}", ingress.name.namespace, service.name, target.typed_port);
         let endpoints = backends[..1].iter().flat_map(|weighted| weighted.backend.endpoints());
         let homes = endpoints.flat_map(|endpoint| {
             endpoint.addresses.iter().map(|address| (LegacyKey::of(&name, *address), endpoint.id.clone()))
         });
-        Box::new(Legacy { until, homes: homes.collect() })
+        Box::new(Legacy { until, homes: Some(homes.collect()) })
     });
     Persistence { scope: Scope::new(&service.namespace, &service.name, port, &policy.cookie.name), policy, legacy }
 }
@@ -183,6 +207,48 @@ fn persistence(
 impl Work<'_> {
     pub(super) fn say(&mut self, reason: Reason, text: String) {
         self.out.problems.push(Problem { reason, text });
+    }
+
+    /// Is there room for one more rule? If there is not, it is said where the room has ended.
+    fn has_room(&mut self, host: &HostPattern, path: Option<&str>) -> bool {
+        let has_room = self.out.rules.len() + 1 + self.asked.aliases.len() <= RULES;
+        if !has_room {
+            let path = path.unwrap_or("/");
+            let text = format!(
+                "an Ingress has at most {RULES} rules, each counted once for every name of its host: {host} {path:?} and what follows is not served"
+            );
+            self.say_first(Reason::Rejected, text);
+        }
+        has_room
+    }
+
+    /// Says what must not be lost: of an Ingress of which there is much to say, not all of it is said.
+    pub(super) fn say_first(&mut self, reason: Reason, text: String) {
+        self.out.problems.insert(0, Problem { reason, text });
+    }
+
+    /// What is wrong is remembered and compared whenever anything changes anywhere, so there is an end to it.
+    fn shorten(&mut self) {
+        let problems = &mut self.out.problems;
+        problems.dedup();
+        let more = problems.len().saturating_sub(PROBLEMS);
+        if more > 0 {
+            problems.truncate(PROBLEMS);
+            problems.push(Problem { reason: Reason::Rejected, text: format!("and {more} more like these") });
+        }
+    }
+
+    fn has_tls(&mut self, host: &HostPattern, settings: &Settings) -> bool {
+        if let Some(known) = self.with_tls.get(host) {
+            return *known;
+        }
+        let text = if *host == HostPattern::Any { String::new() } else { host.to_string() };
+        let (index, namespace) = (self.index, &self.ingress.name.namespace);
+        let sharing = index.sharing(&text).filter(|other| other.name.namespace == *namespace);
+        let ours = sharing.filter(|other| settings.ownership.is_ours(index, other));
+        let has_tls = tls::has_tls(ours.chain(index.ingress(&self.ingress.name)), host, &settings.annotations_prefix);
+        self.with_tls.insert(host.clone(), has_tls);
+        has_tls
     }
 
     fn host(&mut self, host: Option<&str>) -> Option<HostPattern> {
@@ -196,14 +262,19 @@ impl Work<'_> {
         }
     }
 
-    fn path(&mut self, path: &HTTPIngressPath) -> Option<PathMatch> {
+    fn path(&mut self, host: &HostPattern, path: &HTTPIngressPath) -> Option<PathMatch> {
         let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
         let is_expression = (self.asked.use_regex || self.asked.rewrite_target.is_some()) && path.path_type != "Exact";
         let matched = if is_expression {
-            let known = self.out.rules.iter().filter(|(_, path, ..)| matches!(path, PathMatch::Regex(_))).count();
-            if known >= EXPRESSIONS {
-                Err(format!("an Ingress has at most {EXPRESSIONS} expressions"))
+            let (of_hosts, all) = &mut self.expressions;
+            let known = of_hosts.entry(host.clone()).or_default();
+            if *known >= EXPRESSIONS || *all >= ALL_EXPRESSIONS {
+                Err(format!(
+                    "an Ingress has at most {EXPRESSIONS} expressions for a host, and {ALL_EXPRESSIONS} in all"
+                ))
             } else {
+                *known += 1;
+                *all += 1;
                 PathMatch::regex(text).map_err(|error| error.to_string())
             }
         } else if path.path_type == "Exact" {
@@ -295,10 +366,7 @@ impl Work<'_> {
 
     /// Lists a rule under its host, and under the other names of it. A default comes after everybody's rules.
     fn list(&mut self, host: &HostPattern, path: &PathMatch, rule: &Arc<Rule>, is_default: bool) {
-        let mut origin = self.out.origin.clone();
-        if is_default {
-            origin.created = u64::MAX;
-        }
+        let origin = Origin { is_default, ..self.out.origin.clone() };
         self.out.rules.push((host.clone(), path.clone(), Arc::clone(rule), origin.clone()));
         for alias in &self.asked.aliases {
             self.out.rules.push((alias.clone(), path.clone(), Arc::clone(rule), origin.clone()));

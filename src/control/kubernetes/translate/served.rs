@@ -45,9 +45,9 @@ impl Translator {
             let mut all = Vec::new();
             for (host, path, rule, origin) in &translated.rules {
                 let winner = winners.get(&(host, path.to_string())).filter(|winner| **winner != origin);
-                let is_default = origin.created == u64::MAX;
-                // An Ingress does not quarrel with its own default backend.
-                if winner.is_none() || !is_default {
+                let is_default = origin.is_default;
+                // A default backend takes what is left: it quarrels with other default backends only.
+                if winner.is_none_or(|winner| winner.is_default || !is_default) {
                     let served = served(name, host, path, rule, is_default);
                     all.push(served.unless_lost(winner.copied()).unless_without_port(index, name));
                 }
@@ -134,7 +134,10 @@ fn details(ingress: &Name, rule: &Rule) -> Vec<String> {
     let mut details = Vec::new();
     if let Some(session) = &rule.session {
         details.extend(sticky(&session.policy));
-        details.extend(session.legacy.as_ref().map(|_| "cookies of ingress-nginx are taken over".to_owned()));
+        details.extend(session.legacy.as_ref().map(|legacy| match legacy.homes {
+            Some(_) => "cookies of ingress-nginx are taken over".to_owned(),
+            None => "sessions of ingress-nginx begin anew, each once".to_owned(),
+        }));
     }
     if let (Some(canary), [primary, other, ..]) = (&rule.canary, &*rule.backends) {
         let share = format!("{} of {}", other.weight, primary.weight.saturating_add(other.weight));

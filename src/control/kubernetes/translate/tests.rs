@@ -1,5 +1,10 @@
 #![expect(clippy::needless_pass_by_value, reason = "json! makes values, and tests read better without borrowing them")]
 
+mod canary;
+mod declared;
+mod endpoints;
+mod tls;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -14,18 +19,6 @@ use crate::routing::session::{SameSite, Secure};
 
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
 
-#[test]
-fn pods_of_a_statefulset_are_endpoints_under_their_names() {
-    let mut cluster = cluster();
-    cluster.with_web(2).apply(pod("web-0", "10.0.0.1")).apply(pod("web-1", "10.0.0.2"));
-    cluster.apply(slice("web", &[ready("web-0", "10.0.0.1"), ready("web-1", "10.0.0.2")])).go();
-    assert_eq!(
-        cluster.endpoints("web.example"),
-        ["web-0 ready Expected 10.0.0.1:8080", "web-1 ready Expected 10.0.0.2:8080"]
-    );
-    assert_eq!(cluster.said("shop", "web"), [""; 0]);
-}
-
 /// Otherwise the first Moorline of a cluster would never be ready.
 #[test]
 fn a_cluster_without_ingresses_is_served_as_well() {
@@ -34,129 +27,28 @@ fn a_cluster_without_ingresses_is_served_as_well() {
     assert!(cluster.last.is_some());
 }
 
-#[track_caller]
-fn condition(replicas: u32, pod_name: &str, conditions: Value, expected: &[&str]) {
-    let mut cluster = cluster();
-    cluster.with_web(replicas).apply(pod(pod_name, "10.0.0.1"));
-    cluster.apply(slice("web", &[entry(pod_name, "10.0.0.1", conditions.clone())])).go();
-    assert_eq!(cluster.endpoints("web.example"), expected, "{conditions}");
-}
-
 #[test]
-fn conditions_say_what_a_pod_can_be_asked_to_do() {
-    let ready = &["web-0 ready Expected 10.0.0.1:8080"][..];
-    let draining = &["web-0 draining Expected 10.0.0.1:8080"][..];
-    let away = &["web-0 away Expected "][..];
-    condition(1, "web-0", json!({}), ready);
-    condition(1, "web-0", json!({ "ready": true }), ready);
-    condition(1, "web-0", json!({ "ready": false, "serving": true, "terminating": true }), draining);
-    condition(1, "web-0", json!({ "ready": true, "serving": true, "terminating": true }), draining);
-    condition(1, "web-0", json!({ "ready": false, "serving": false, "terminating": true }), away);
-    condition(1, "web-0", json!({ "ready": false }), away);
-    // The set has been made smaller: this one does not come back.
-    condition(
-        0,
-        "web-0",
-        json!({ "ready": false, "serving": true, "terminating": true }),
-        &["web-0 draining Never 10.0.0.1:8080"],
-    );
-    condition(0, "web-0", json!({ "ready": false, "serving": false, "terminating": true }), &[]);
-}
-
-#[test]
-fn a_service_without_pods_has_those_that_its_statefulset_will_bring_back() {
-    let mut cluster = cluster();
-    cluster.with_web(2).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 away Expected ", "web-1 away Expected "]);
-    cluster.apply(set("web", 1)).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 away Expected "]);
-}
-
-#[track_caller]
-fn forged(pod: Object, entry: Value, expected: &str) {
-    let mut cluster = cluster();
-    cluster.with_web(1).apply(pod).apply(slice("web", &[entry])).go();
-    cluster.now = Millis(60_000);
+fn a_default_backend_that_comes_after_the_start_is_served() {
+    let default_backend = Some(Name::new("shop", "web"));
+    let mut cluster = cluster_with(Settings { default_backend, ..settings() });
     cluster.go();
-    assert_eq!(cluster.endpoints("web.example"), [expected, "web-0 away Expected "]);
+    let backend = |cluster: &Cluster| cluster.rule("nobody", "/").unwrap().backends[0].backend.id().to_string();
+    assert_eq!(backend(&cluster), "shop/web:");
+    cluster.apply(service("web")).go();
+    assert_eq!(backend(&cluster), "shop/web:80");
+    cluster.apply(slice("web", &[ready("web-7d9f-abcde", "10.0.0.7")])).go();
+    assert_eq!(cluster.endpoints("nobody"), ["web-7d9f-abcde.web-7d9f-abcde-a ready Never 10.0.0.7:8080"]);
+    cluster.apply(slice("web", &[])).apply(service_at("web", 8080, None)).go();
+    assert_eq!(backend(&cluster), "shop/web:8080", "its port has changed while it had no endpoints");
 }
 
 #[test]
-fn whoever_only_says_that_it_is_a_statefulsets_pod_serves_under_another_name() {
-    let other = "evil.evil-a ready Never 10.0.0.9:8080";
-    let forger = |owner| pod_with("evil", "web-0", owner, "a", &["10.0.0.9"], json!({}));
-    forged(forger(None), ready("evil", "10.0.0.9"), other);
-    forged(forger(Some("set-web")), ready("evil", "10.0.0.9"), other);
-    // The right name, and nobody who controls it.
-    let orphan = pod_with("web-0", "web-0", None, "a", &["10.0.0.9"], json!({}));
+fn a_service_whose_protocol_has_changed_is_spoken_to_in_the_new_one() {
     let mut cluster = cluster();
-    cluster.with_web(1).apply(orphan).apply(slice("web", &[ready("web-0", "10.0.0.9")])).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 away Expected ", "web-0.web-0-a ready Never 10.0.0.9:8080"]);
-}
-
-#[test]
-fn an_address_that_is_not_the_pods_is_not_its_identity() {
-    let mut cluster = cluster();
-    cluster.with_web(1).apply(pod("web-0", "10.0.0.1")).apply(slice("web", &[ready("web-0", "10.6.6.6")])).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 away Expected "], "it may be seen in a moment");
-    cluster.now = cluster.last.as_ref().unwrap().due.expect("a moment that is over");
-    cluster.go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 away Expected ", "web-0.web-0-a ready Never 10.6.6.6:8080"]);
-}
-
-#[test]
-fn a_slice_that_is_ahead_of_its_pod_is_waited_for() {
-    let mut cluster = cluster();
-    cluster.with_web(1).apply(slice("web", &[ready("web-0", "10.0.0.1")])).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 away Expected "]);
-    cluster.apply(pod("web-0", "10.0.0.1")).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 ready Expected 10.0.0.1:8080"]);
-    assert_eq!(cluster.last.as_ref().unwrap().due, None);
-}
-
-#[test]
-fn the_moment_a_pod_went_is_kept_until_it_is_back() {
-    let mut cluster = cluster();
-    cluster.with_web(1).apply(pod("web-0", "10.0.0.1")).apply(slice("web", &[ready("web-0", "10.0.0.1")])).go();
-    let since =
-        |cluster: &Cluster| cluster.rule("web.example", "/").unwrap().backends[0].backend.endpoints()[0].condition;
-    cluster.now = Millis(5_000);
-    cluster.apply(slice("web", &[])).go();
-    assert_eq!(since(&cluster), crate::routing::Condition::Away { since: Millis(5_000) });
-    cluster.now = Millis(9_000);
-    cluster.delete(Kind::Pod, "shop", "web-0").go();
-    assert_eq!(since(&cluster), crate::routing::Condition::Away { since: Millis(5_000) });
-}
-
-#[test]
-fn both_addresses_of_a_pod_are_one_endpoint() {
-    let mut cluster = cluster();
-    let both = pod_with("web-0", "web-0", Some("set-web"), "a", &["10.0.0.1", "fd00::1"], json!({}));
-    cluster.with_web(1).apply(both).apply(slice("web", &[ready("web-0", "10.0.0.1")]));
-    cluster.apply(slice_called("web-6", "web", "IPv6", &[ready("web-0", "fd00::1")])).go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 ready Expected 10.0.0.1:8080+[fd00::1]:8080"]);
-}
-
-#[test]
-fn a_pod_that_was_told_to_drain_keeps_its_sessions_only() {
-    let mut cluster = cluster();
-    let told = pod_with("web-0", "web-0", Some("set-web"), "a", &["10.0.0.1"], json!({ "moorline.dev/drain": "true" }));
-    cluster.with_web(1).apply(told).apply(slice("web", &[ready("web-0", "10.0.0.1")]));
-    cluster.now = Millis(3_000);
-    cluster.go();
-    assert_eq!(cluster.endpoints("web.example"), ["web-0 draining Expected 10.0.0.1:8080"]);
-}
-
-#[test]
-fn pods_of_a_deployment_and_bare_addresses_serve_and_do_not_come_back() {
-    let mut cluster = cluster();
-    cluster.apply(service("web")).apply(ingress("web", "web.example", json!({})));
-    let bare = json!({ "addresses": ["10.0.0.8"], "conditions": {} });
-    cluster.apply(slice("web", &[ready("web-7d9f-abcde", "10.0.0.7"), bare])).go();
-    assert_eq!(
-        cluster.endpoints("web.example"),
-        ["10.0.0.8:8080 ready Never 10.0.0.8:8080", "web-7d9f-abcde.web-7d9f-abcde-a ready Never 10.0.0.7:8080"]
-    );
+    cluster.apply(service("web")).apply(ingress("web", "web.example", json!({}))).go();
+    cluster.apply(service_at("web", 80, Some("kubernetes.io/h2c"))).go();
+    let backend = &cluster.rule("web.example", "/").unwrap().backends[0].backend;
+    assert_eq!(backend.protocol(), crate::routing::Protocol::H2c);
 }
 
 #[test]
@@ -263,44 +155,38 @@ fn annotations_that_mean_nothing_are_named_once() {
 }
 
 #[test]
-fn a_canary_stands_beside_the_rule_of_its_namespace() {
-    let canary = json!({ format!("{NGINX}canary"): "true", format!("{NGINX}canary-weight"): "30" });
+fn a_host_has_so_many_expressions_of_an_ingress_and_not_all_its_hosts_together() {
     let mut cluster = cluster();
-    cluster.with_web(1).apply(service("next"));
-    let spec = json!({ "rules": [rule("web.example", "/", "Prefix", "next")] });
-    cluster.apply(ingress_with("shop", "next", 2, canary.clone(), spec.clone())).go();
-    let weights = |cluster: &Cluster| -> Vec<_> {
-        let rule = cluster.rule("web.example", "/").unwrap();
-        rule.backends.iter().map(|weighted| (weighted.backend.id().as_str().to_owned(), weighted.weight)).collect()
-    };
-    assert_eq!(weights(&cluster), [("shop/web:80".to_owned(), 70), ("shop/next:80".to_owned(), 30)]);
-    cluster.delete(Kind::Ingress, "shop", "next").go();
-    assert_eq!(weights(&cluster), [("shop/web:80".to_owned(), 1)]);
-    cluster.apply(ingress_with("other", "next", 2, canary, spec)).go();
-    assert_eq!(weights(&cluster), [("shop/web:80".to_owned(), 1)], "another namespace has no say");
-    assert_eq!(cluster.said("other", "next").len(), 2, "{:?}", cluster.said("other", "next"));
+    cluster.apply(service("web"));
+    let at = |host: &str, n: usize| rule(host, &format!("/{n}/(.*)"), "ImplementationSpecific", "web");
+    let rules: Vec<Value> = (0..60).flat_map(|host| (0..5).map(move |n| at(&format!("h{host}.example"), n))).collect();
+    let annotations =
+        json!({ format!("{NGINX}rewrite-target"): "/$1", format!("{NGINX}server-alias"): "alias.example" });
+    cluster.apply(ingress_with("shop", "web", 1, annotations, json!({ "rules": rules }))).go();
+    assert!((0..60).all(|host| cluster.rule(&format!("h{host}.example"), "/4/x").is_some()));
+    assert!(cluster.rule("alias.example", "/4/x").is_some());
+    assert_eq!(cluster.said("shop", "web"), [""; 0]);
 }
 
 #[test]
-fn hosts_with_certificates_are_asked_for_over_https_where_ingress_nginx_would() {
+fn of_two_default_backends_of_a_host_the_older_one_is_its_and_the_other_one_is_told() {
     let mut cluster = cluster();
-    cluster.apply(service("web"));
-    let spec = json!({
-        "tls": [{ "hosts": ["web.example"], "secretName": "web" }],
-        "rules": [rule("web.example", "/", "Prefix", "web"), rule("plain.example", "/", "Prefix", "web")],
-    });
-    cluster.apply(ingress_with("shop", "web", 1, json!({ format!("{NGINX}affinity"): "cookie" }), spec)).go();
-    assert_eq!(cluster.rule("web.example", "/").unwrap().redirect_to_https, Some(443));
-    assert_eq!(cluster.rule("plain.example", "/").unwrap().redirect_to_https, None);
-    let secrets: Vec<_> = cluster.translator.secrets().into_keys().map(|name| name.to_string()).collect();
-    assert_eq!(secrets, ["shop/web"]);
-    cluster.secrets.insert(Name::new("shop", "web"), SecretState::Missing);
-    cluster.index.mark_all();
-    cluster.go();
-    assert_eq!(
-        cluster.said("shop", "web"),
-        ["SecretNotFound: Secret shop/web is not there: the default certificate is shown"]
-    );
+    cluster.apply(service("web")).apply(service("next"));
+    let with_default = |path: &str, name: &str| {
+        let default = json!({ "service": { "name": name, "port": { "number": 80 } } });
+        json!({ "rules": [rule("web.example", path, "Prefix", name)], "defaultBackend": default })
+    };
+    cluster.apply(ingress_with("shop", "a", 2, json!({}), with_default("/a", "next")));
+    cluster.apply(ingress_with("shop", "b", 1, json!({}), with_default("/b", "web"))).go();
+    let of = |cluster: &Cluster| cluster.rule("web.example", "/x").unwrap().backends[0].backend.id().to_string();
+    assert_eq!(of(&cluster), "shop/web:80");
+    let said = cluster.said("shop", "a");
+    assert!(said.len() == 1 && said[0].ends_with("is served by shop/b, which is older"), "{said:?}");
+    assert_eq!(cluster.said("shop", "b"), [""; 0]);
+    // Whoever asks for the whole host has it: that is nothing to quarrel about.
+    cluster.apply(ingress("next", "web.example", json!({}))).go();
+    assert_eq!(of(&cluster), "shop/next:80");
+    assert_eq!((cluster.said("shop", "b").len(), cluster.said("shop", "a").len()), (0, 0));
 }
 
 #[test]

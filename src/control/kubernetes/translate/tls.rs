@@ -1,12 +1,15 @@
 //! Hosts → certificates, from the Secrets that Ingresses name.
 //!
-//! A certificate is shown for the hosts that the Ingress lists beside it, as far as it covers them, and for no others: a
-//! Secret of one namespace cannot take the place of another's certificate by what stands in it.
+//! A certificate is shown for the hosts that the Ingress lists beside it, and for those of its rules that it lists nowhere,
+//! as far as it covers them, and for no others: a Secret of one namespace cannot take the place of another's certificate by
+//! what stands in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::bounds::{SECRETS, TLS_HOSTS};
 use super::ingress::Translated;
+use crate::control::kubernetes::annotations;
 use crate::control::kubernetes::objects::{Ingress, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
 use crate::routing::{HostPattern, Origin};
@@ -48,55 +51,128 @@ impl SecretState {
 /// What has been read of the Secrets that Ingresses name. One that is not in here has not been read yet.
 pub type Secrets = BTreeMap<Name, SecretState>;
 
-/// The hosts and Secrets of an Ingress, and what is wrong with them.
-pub(super) fn of(ingress: &Ingress, secrets: &Secrets, problems: &mut Vec<Problem>) -> Vec<(HostPattern, Name)> {
-    let mut all = Vec::new();
+/// What an Ingress says about TLS.
+#[derive(Debug, Default)]
+pub(super) struct Tls {
+    /// The hosts that get a certificate, each with the Secret that it is in.
+    pub(super) hosts: Vec<(HostPattern, Name)>,
+    /// Every Secret that it names.
+    pub(super) secrets: BTreeSet<Name>,
+}
+
+/// What an Ingress says about TLS, and what is wrong with that. It is made anew when one of its Secrets has been read.
+pub(super) fn of(ingress: &Ingress, aliases: &[HostPattern], secrets: &Secrets, problems: &mut Vec<Problem>) -> Tls {
+    let mut all = Tls::default();
+    let (mut listed, mut named) = (HashSet::new(), Vec::new());
+    let above: HashSet<HostPattern> = rule_hosts(ingress).filter_map(|host| wildcard(&host)).collect();
     for tls in ingress.spec.tls.iter().flatten() {
+        let hosts: Vec<HostPattern> = tls.hosts.iter().flatten().filter_map(|host| host.parse().ok()).collect();
+        listed.extend(hosts.iter().cloned());
         let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) else { continue };
         let secret = ingress.name.beside(secret);
-        let mut say = |reason, text| problems.push(Problem { reason, text });
+        let has_room = all.secrets.contains(&secret) || all.secrets.len() < SECRETS;
+        if !has_room || all.hosts.len() + hosts.len() > TLS_HOSTS {
+            let text = format!(
+                "an Ingress has certificates from at most {SECRETS} Secrets for at most {TLS_HOSTS} hosts: from Secret {secret} on, the default one is shown"
+            );
+            problems.insert(0, Problem { reason: Reason::Rejected, text });
+            break;
+        }
         let state = secrets.get(&secret);
-        match state {
-            Some(SecretState::Missing) => {
-                say(Reason::SecretNotFound, format!("Secret {secret} is not there: the default certificate is shown"));
-            }
-            Some(SecretState::Broken(why)) => say(
-                Reason::SecretNotFound,
-                format!("Secret {secret} has no certificate that can be shown ({why}): the default one is"),
-            ),
-            Some(SecretState::Kept(_, why)) => say(
-                Reason::SecretNotFound,
-                format!("Secret {secret} has no certificate that can be shown any more ({why}): the last good one is"),
-            ),
-            None | Some(SecretState::Good(_)) => {}
+        if all.secrets.insert(secret.clone()) {
+            problems.extend(state.and_then(|state| broken(&secret, state)));
+            named.push((secret.clone(), state));
         }
-        let certificate = state.and_then(SecretState::certificate);
-        for host in tls.hosts.iter().flatten().filter_map(|host| host.parse::<HostPattern>().ok()) {
-            if let (Some(certificate), HostPattern::Exact(name)) = (certificate, &host)
-                && !certificate.covers(name)
-            {
-                say(
-                    Reason::Rejected,
-                    format!("the certificate in Secret {secret} does not cover {name}: the default one is shown"),
-                );
-            }
-            all.push((host, secret.clone()));
+        if let Some(certificate) = state.and_then(SecretState::certificate) {
+            let is_shown = |host: &HostPattern| match host {
+                HostPattern::Exact(name) => certificate.covers(name),
+                // Then it is for the rules' hosts below it, one by one.
+                HostPattern::Wildcard(_) => certificate.hosts().contains(host) || above.contains(host),
+                HostPattern::Any => true,
+            };
+            problems.extend(hosts.iter().filter(|host| !is_shown(host)).map(|host| uncovered(&secret, host)));
         }
+        all.hosts.extend(hosts.into_iter().map(|host| (host, secret.clone())));
     }
+    let others = rule_hosts(ingress).chain(aliases.iter().cloned());
+    let others = others.filter(|host| *host != HostPattern::Any && !listed.contains(host));
+    by_names(others.collect(), &named, &mut all.hosts, problems);
     all
 }
 
-/// Has this host TLS, by what these Ingresses of one namespace say?
-pub(super) fn has_tls<'i>(mut ingresses: impl Iterator<Item = &'i Arc<Ingress>>, host: &HostPattern) -> bool {
-    ingresses.any(|ingress| {
-        let listed = ingress.spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten());
-        listed.filter_map(|text| text.parse::<HostPattern>().ok()).any(|listed| match (&listed, host) {
-            (HostPattern::Wildcard(parent), HostPattern::Exact(name)) => {
-                name.split_once('.').is_some_and(|(_, rest)| *rest == **parent)
+/// Hosts of rules, and their aliases, that are listed nowhere have the first certificate that covers them, as in ingress-nginx.
+fn by_names(
+    hosts: BTreeSet<HostPattern>,
+    named: &[(Name, Option<&SecretState>)],
+    all: &mut Vec<(HostPattern, Name)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut covered: HashMap<HostPattern, usize> = HashMap::new();
+    for (at, (_, state)) in named.iter().enumerate() {
+        for pattern in state.and_then(SecretState::certificate).into_iter().flat_map(|certificate| certificate.hosts())
+        {
+            covered.entry(pattern.clone()).or_insert(at);
+        }
+    }
+    // What cannot be shown, or has not been read yet, is another matter.
+    let are_good =
+        !named.is_empty() && named.iter().all(|(_, state)| state.is_some_and(|state| state.certificate().is_some()));
+    for host in hosts {
+        match covered.get(&host).into_iter().chain(wildcard(&host).and_then(|above| covered.get(&above))).min() {
+            Some(at) => all.push((host, named[*at].0.clone())),
+            None if are_good => {
+                let text = format!("no certificate of this Ingress covers {host}: the default one is shown");
+                problems.push(Problem { reason: Reason::Rejected, text });
             }
-            (listed, host) => listed == host,
+            None => {}
+        }
+    }
+}
+
+fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
+    let hosts = ingress.spec.rules.iter().flatten().filter_map(|rule| rule.host.as_deref());
+    hosts.filter_map(|host| host.parse().ok())
+}
+
+/// The wildcard that stands for a host.
+fn wildcard(host: &HostPattern) -> Option<HostPattern> {
+    let HostPattern::Exact(name) = host else { return None };
+    name.split_once('.').map(|(_, parent)| HostPattern::Wildcard(parent.into()))
+}
+
+/// What is wrong with a Secret.
+fn broken(secret: &Name, state: &SecretState) -> Option<Problem> {
+    let text = match state {
+        SecretState::Missing => format!("Secret {secret} is not there: the default certificate is shown"),
+        SecretState::Broken(why) => {
+            format!("Secret {secret} has no certificate that can be shown ({why}): the default one is")
+        }
+        SecretState::Kept(_, why) => {
+            format!("Secret {secret} has no certificate that can be shown any more ({why}): the last good one is")
+        }
+        SecretState::Good(_) => return None,
+    };
+    Some(Problem { reason: Reason::SecretNotFound, text })
+}
+
+fn uncovered(secret: &Name, host: &HostPattern) -> Problem {
+    let text = format!("the certificate in Secret {secret} does not cover {host}: the default one is shown");
+    Problem { reason: Reason::Rejected, text }
+}
+
+/// Has this host TLS, by what these Ingresses of one namespace say, which all name it? As in ingress-nginx it has, as soon as
+/// one of them says anything about TLS: if no certificate is for this host, the default one is. What canaries say of it
+/// does not count, and requests for any host have none of their own.
+pub(super) fn has_tls<'i>(
+    mut ingresses: impl Iterator<Item = &'i Arc<Ingress>>,
+    host: &HostPattern,
+    prefix: &str,
+) -> bool {
+    *host != HostPattern::Any
+        && ingresses.any(|ingress| {
+            ingress.spec.tls.as_ref().is_some_and(|tls| !tls.is_empty())
+                && !annotations::is_canary(&ingress.annotations, prefix)
         })
-    })
 }
 
 /// Which certificate each host has. Of several Ingresses that give one host a certificate, the oldest does.
@@ -106,7 +182,7 @@ pub(super) fn certificates<'t>(
 ) -> Vec<(HostPattern, Arc<Certificate>)> {
     let mut best: HashMap<&HostPattern, (&Origin, &Arc<Certificate>)> = HashMap::new();
     for translated in ingresses {
-        for (host, secret) in &translated.tls {
+        for (host, secret) in &translated.tls.hosts {
             let Some(certificate) = secrets.get(secret).and_then(SecretState::certificate) else { continue };
             let covers = match host {
                 HostPattern::Exact(name) => certificate.covers(name),
