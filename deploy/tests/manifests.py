@@ -148,6 +148,24 @@ class Chart(unittest.TestCase):
                 path.write_text(rendered)
             self.assertEqual(path.read_text(), rendered, "deploy/tests/run --update writes it anew")
 
+    def test_releases_beside_each_other_have_a_leader_each(self):
+        def lease(release):
+            rendered = objects(helm(release=release))
+            env = {each["name"]: each.get("value") for _, spec in pods(rendered) for each in spec["containers"][0]["env"]}
+            named = [
+                name
+                for each in rendered
+                if each["kind"] == "Role"
+                for rule in each["rules"]
+                if rule["resources"] == ["leases"]
+                for name in rule.get("resourceNames", [])
+            ]
+            self.assertEqual(named, [env.get("MOORLINE_ELECTION_ID", "moorline-ingress-leader")], release)
+            return named[0]
+
+        self.assertEqual(lease("moorline"), "moorline-ingress-leader")
+        self.assertEqual(lease("internal"), "internal-moorline-ingress-leader")
+
     def test_values_that_make_no_sense_are_refused(self):
         for bad in (
             "replicas=3",

@@ -32,9 +32,9 @@ def kustomize(folder):
 
 
 @functools.cache
-def helm(*args):
-    """The chart as the release `moorline` in the namespace `moorline`."""
-    return run("helm", "template", "moorline", CHART, "--namespace", "moorline", "--kube-version", KUBERNETES, *args)
+def helm(*args, release="moorline"):
+    """The chart as a release in the namespace `moorline`."""
+    return run("helm", "template", release, CHART, "--namespace", "moorline", "--kube-version", KUBERNETES, *args)
 
 
 def objects(text):

@@ -1,7 +1,7 @@
 use md5::{Digest, Md5};
 use serde_json::json;
 
-use crate::support::{Client, Moorline, Site, until};
+use crate::support::{Client, Moorline, Site, everywhere, until};
 
 type Annotations = &'static [(&'static str, &'static str)];
 
@@ -100,7 +100,7 @@ async fn canaries_are_chosen_in_the_order_of_ingress_nginx_and_sessions_come_fir
     };
     let weight = async |weight: &str, sees_next: bool| {
         canary(&[("canary-weight", weight)]);
-        until(&format!("weight {weight} counts"), async || {
+        everywhere(&format!("weight {weight} counts"), async || {
             let answer = Client::new(moorline.http(), &host("sides")).get("/healthz").await;
             (answer.status == 200 && (answer.served_by() == "next") == sees_next).then_some(())
         })
@@ -134,7 +134,7 @@ async fn canaries_are_chosen_in_the_order_of_ingress_nginx_and_sessions_come_fir
     .await;
     assert_eq!(on_primary.get("/healthz").await.served_by(), home);
     canary(&[("canary-by-header-value", "blue")]);
-    until("a value counts", async || (ask(&[("x-next", "blue")]).await == "next").then_some(())).await;
+    everywhere("a value counts", async || (ask(&[("x-next", "blue")]).await == "next").then_some(())).await;
     assert_ne!(ask(&[("x-next", "always")]).await, "next");
     canary(&[("canary-by-header-pattern", "^b.*d$")]);
     until("a pattern counts", async || (ask(&[("x-next", "blond")]).await == "next").then_some(())).await;
@@ -202,7 +202,7 @@ fn attributes(cookie: &str) -> String {
 
 /// The first answer of the application.
 async fn served(moorline: &Moorline, host: &str, path: &str) -> crate::support::Answer {
-    until(&format!("{host}{path} is served"), async || {
+    everywhere(&format!("{host}{path} is served"), async || {
         let answer = Client::new(moorline.http(), host).get(path).await;
         (!answer.served_by().is_empty()).then_some(answer)
     })

@@ -12,6 +12,7 @@
 //! | `MOORLINE_E2E_LOAD` | loads the image archive that follows it into every node; `kind load image-archive` unless it is set |
 //! | `MOORLINE_E2E_NODE` | takes `cut NUMBER` and `heal NUMBER`; without it, no node is cut |
 //! | `MOORLINE_E2E_API` | takes `stop` and `start`; without it, the API server stays |
+//! | `MOORLINE_E2E_HELM` | the program; without it, the chart is not installed |
 //! | `MOORLINE_IMAGE_PROFILE` | see `deploy/image`; `dev` unless it is set, which is built sooner |
 
 /// What ingress-nginx's annotations about sessions do.

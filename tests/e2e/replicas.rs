@@ -20,6 +20,7 @@ async fn moorline_is_rolled_out_and_nobody_notices() {
     .await;
     let diaries = users.go_home().await;
     all_served(&diaries);
+    assert_eq!(diaries.iter().map(|diary| diary.resent).sum::<usize>(), 0, "who leaves says so before");
     assert_eq!(moves(&diaries), 0);
     assert_eq!(diaries.iter().map(|diary| diary.forgotten()).sum::<usize>(), 0);
 }
@@ -66,8 +67,9 @@ async fn without_an_api_server_for_a_minute_all_goes_on() {
     until("the API server answers", async || site.kubectl.attempt(&["get", "pods"]).ok()).await;
     // And it has not lost touch: the next change is served.
     site.scale(4);
-    site.serves(&moorline, 4).await;
+    site.user_on(&moorline, "posts-3").await;
     eprintln!("a change was served {:?} after the API server was started", back.elapsed());
+    site.is_known(&moorline, "after.no-api.e2e.test").await;
     let diaries = users.go_home().await;
     all_served(&diaries);
     assert_eq!(moves(&diaries), 0);

@@ -1,5 +1,6 @@
 mod client;
 mod environment;
+mod helm;
 mod images;
 mod moorline;
 mod site;
@@ -14,7 +15,8 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use environment::{api_stopped, can_cut, can_stop, node_cut};
-pub(crate) use moorline::Moorline;
+pub(crate) use helm::Helm;
+pub(crate) use moorline::{Moorline, address};
 pub(crate) use site::Site;
 pub(crate) use users::{Diary, Users, all_served, moves};
 pub(crate) use watch::Watch;
@@ -31,9 +33,26 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
     }
 }
 
-/// Runs the commands of a block of `deploy/demo/README.md` as they stand there. `kubectl` is whatever follows.
-pub(crate) fn page(block: &str, kubectl: &str) -> usize {
-    walk(include_str!("../../deploy/demo/README.md"), block, &page_folder(), &[("kubectl ", kubectl)])
+/// Until every replica shows it: one may know of a change a moment before the other. Each look takes a connection of its own, and
+/// sees one of them.
+pub(crate) async fn everywhere<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    until(what, async || {
+        for _ in 1..LOOKS {
+            look().await?;
+        }
+        look().await
+    })
+    .await
+}
+
+/// Runs the commands of a block of `deploy/demo/README.md` as they stand there.
+pub(crate) fn page(block: &str) -> usize {
+    page_with(block, &[])
+}
+
+/// The same with something in the place of what the page has for it.
+fn page_with(block: &str, replaced: &[(&str, &str)]) -> usize {
+    walk(include_str!("../../deploy/demo/README.md"), block, &page_folder(), replaced)
 }
 
 /// The commands leave files behind, which are not for the repository. `deploy` is there, too.
@@ -65,3 +84,5 @@ fn relative(path: &Path, folder: &Path) -> PathBuf {
 }
 
 const PATIENCE: Duration = Duration::from_secs(180);
+/// One of two replicas is missed by all of them once in a million times.
+const LOOKS: usize = 20;

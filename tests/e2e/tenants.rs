@@ -3,7 +3,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Moorline, Site, Users, all_served, until};
+use crate::support::{Client, Moorline, Site, Users, all_served, everywhere, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_broken_object_among_five_hundred_hurts_nobody_else() {
@@ -66,8 +66,11 @@ async fn what_is_wrong_with_an_ingress_stands_beside_it() {
         assert!(said.contains(part), "{ingress}: {said}");
     }
     for (name, status) in [("no-service", 503), ("outside", 503), ("typo", 200), ("other", 200), ("closed", 503)] {
-        let answer = Client::new(moorline.http(), &host(name)).get("/healthz").await;
-        assert_eq!(answer.status.as_u16(), status, "{name}");
+        until(&format!("{name} is {status}"), async || {
+            let answer = Client::new(moorline.http(), &host(name)).get("/healthz").await;
+            (answer.status.as_u16() == status).then_some(())
+        })
+        .await;
     }
     site.kubectl.run(&["delete", "ingress", "posts"]);
     until("the younger one has it now", async || {
@@ -100,7 +103,7 @@ async fn a_certificate_is_renewed_under_load() {
     let mut ingress = site.ingress_of("tls", Some(host), &[("/", "posts")], &[]);
     ingress["spec"]["tls"] = tls;
     site.kubectl.apply(&ingress);
-    until("the certificate is shown", async || {
+    everywhere("the certificate is shown", async || {
         Client::trusting(moorline.https(), host, &old).attempt("/healthz", &[]).await.ok()
     })
     .await;

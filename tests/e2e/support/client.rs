@@ -24,6 +24,8 @@ pub(crate) struct Client {
     at: SocketAddr,
     host: String,
     pub(crate) cookies: Vec<Cookie<'static>>,
+    /// How often it had to ask again, since a kept connection turned out to be closed.
+    pub(crate) resent: usize,
     reloads_for: Duration,
     connection: Option<SendRequest<Empty<Bytes>>>,
     tls: Option<TlsConnector>,
@@ -62,6 +64,7 @@ impl Client {
             at,
             host: host.to_owned(),
             cookies: Vec::new(),
+            resent: 0,
             reloads_for: Duration::ZERO,
             connection: None,
             tls: None,
@@ -100,7 +103,10 @@ impl Client {
             match timeout(PATIENCE, self.exchange(path, headers)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 // A response that breaks off is a failure, whatever the connection was.
-                Ok(Err(error)) if was_kept && error != BROKEN_OFF => self.connection = None,
+                Ok(Err(error)) if was_kept && error != BROKEN_OFF => {
+                    self.connection = None;
+                    self.resent += 1;
+                }
                 Ok(Err(_)) if started.elapsed() < self.reloads_for => {
                     self.connection = None;
                     sleep(Duration::from_millis(100)).await;

@@ -1,5 +1,6 @@
 //! Moorline in the cluster: as `deploy/base` has it, by the page's own commands. Once per run.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use moorline_service::testing::Kubectl;
@@ -23,10 +24,8 @@ enum Turn {
 
 struct Installed {
     kubectl: Kubectl,
-    /// As it is shipped: only nodes that run Moorline take part, and the client's address is kept.
-    shipped: IpAddr,
     /// Another Service with the same pods: connections stay where they are, whichever replicas come and go. What the
-    /// one above does then is the load balancer's matter.
+    /// one that is shipped does then is the load balancer's matter.
     steady: IpAddr,
 }
 
@@ -63,20 +62,30 @@ impl Moorline {
         (self.installed.steady, 443).into()
     }
 
-    /// The address that is published.
+    /// The address that is published, as it is shipped: only nodes that run Moorline take part, and the client's address is kept.
     pub(crate) fn shipped(&self) -> SocketAddr {
-        (self.installed.shipped, 80).into()
+        (address(self.kubectl(), "moorline"), 80).into()
     }
 
     /// Where a node's own replica, and no other, takes connections.
     pub(crate) fn node_port(&self, node: &str) -> SocketAddr {
         let service = self.kubectl().get(&["service", "moorline"]);
         let port = service["spec"]["ports"][0]["nodePort"].as_u64().and_then(|port| port.try_into().ok());
+        (self.node_ip(node), port.expect("a port")).into()
+    }
+
+    /// The address of a node.
+    pub(crate) fn node_ip(&self, node: &str) -> IpAddr {
         let node = self.kubectl().get(&["node", node]);
         let addresses = node["status"]["addresses"].as_array().expect("addresses");
         let internal = addresses.iter().find(|address| address["type"] == "InternalIP").expect("an address");
-        let ip: IpAddr = internal["address"].as_str().and_then(|ip| ip.parse().ok()).expect("an address");
-        (ip, port.expect("a port")).into()
+        internal["address"].as_str().and_then(|ip| ip.parse().ok()).expect("an address")
+    }
+
+    /// The nodes that run a replica.
+    pub(crate) fn nodes(&self) -> BTreeSet<String> {
+        let node = |pod: Value| pod["spec"]["nodeName"].as_str().expect("a node").to_owned();
+        self.pods().into_iter().map(node).collect()
     }
 
     /// Its pods, those that end not among them.
@@ -116,9 +125,8 @@ async fn install() -> Installed {
     images::load();
     let kubectl = Kubectl::within("moorline");
     // What an earlier run may have left.
-    let base = root().join("deploy/base");
-    kubectl.run(&["delete", "-k", base.to_str().expect("text"), "--ignore-not-found", "--timeout=180s"]);
-    page("moorline", "kubectl ");
+    page("last");
+    page("moorline");
     kubectl.run(&["set", "env", "deployment/moorline", "MOORLINE_LEGACY_COOKIES_UNTIL=2100-01-01"]);
     kubectl.run(ROLLED_OUT);
     let mut steady = kubectl.get(&["service", "moorline"]);
@@ -136,11 +144,12 @@ async fn install() -> Installed {
             ],
         },
     }));
-    let (shipped, steady) = (address(&kubectl, "moorline"), address(&kubectl, "steady"));
-    Installed { kubectl, shipped, steady }
+    let steady = address(&kubectl, "steady");
+    Installed { kubectl, steady }
 }
 
-fn address(kubectl: &Kubectl, service: &str) -> IpAddr {
+/// The address that a Service has been given.
+pub(crate) fn address(kubectl: &Kubectl, service: &str) -> IpAddr {
     let given = "--for=jsonpath={.status.loadBalancer.ingress}";
     kubectl.run(&["wait", &format!("service/{service}"), given, "--timeout=60s"]);
     let ip = kubectl.get(&["service", service])["status"]["loadBalancer"]["ingress"][0]["ip"].clone();

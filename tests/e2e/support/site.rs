@@ -1,12 +1,13 @@
 //! `deploy/demo/posts` in a namespace and under a host of its own.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use moorline_service::testing::Kubectl;
 use serde_json::{Value, json};
 
-use super::{Client, Moorline, Users, relative, root, scratch, until};
+use super::{Client, Moorline, Users, everywhere, relative, root, scratch, until};
 
 /// A StatefulSet of three with sessions in their memory, behind an Ingress with ingress-nginx's annotations.
 pub(crate) struct Site {
@@ -47,16 +48,13 @@ impl Site {
         self.kubectl.run(&["rollout", "status", "statefulset/posts", "--timeout=180s"]);
     }
 
-    /// Waits until so many of its pods get new users: not all do where one has many and the others few.
+    /// Waits until every replica knows it and so many of its pods have got a new user. A pod that has more sessions than all
+    /// others gets none: this is for a site whose users are not at work.
     pub(crate) async fn serves(&self, moorline: &Moorline, pods: usize) {
-        until(&format!("{pods} pods of {} serve", self.host), async || {
-            let mut seen = std::collections::BTreeSet::new();
-            for _ in 0..pods * 8 {
-                let answer = self.client(moorline).get("/healthz").await;
-                if answer.status == 200 {
-                    seen.insert(answer.served_by().to_owned());
-                }
-            }
+        let mut seen = BTreeSet::new();
+        everywhere(&format!("{pods} pods of {} serve", self.host), async || {
+            let answer = self.client(moorline).get("/healthz").await;
+            (answer.status == 200).then(|| seen.insert(answer.served_by().to_owned()))?;
             (seen.len() >= pods).then_some(())
         })
         .await;
@@ -80,6 +78,15 @@ impl Site {
     pub(crate) async fn users_who_reload(&self, moorline: &Moorline, count: usize) -> Users {
         let clients = (0..count).map(|_| self.client(moorline).reloading_for(Duration::from_secs(5)));
         Users::log_in(clients.collect()).await
+    }
+
+    /// Waits until every replica knows an Ingress for this host and `posts` that is made now.
+    pub(crate) async fn is_known(&self, moorline: &Moorline, host: &str) {
+        self.apply_ingress("known", Some(host), &[("/", "posts")], &[]);
+        everywhere(&format!("{host} is served"), async || {
+            (Client::new(moorline.http(), host).get("/healthz").await.status == 200).then_some(())
+        })
+        .await;
     }
 
     /// Somebody who has logged in, and on which pod.

@@ -23,6 +23,8 @@ pub(crate) struct Users {
 #[derive(Debug, Default)]
 pub(crate) struct Diary {
     pub(crate) entries: Vec<Entry>,
+    /// How often the client had to ask again without its user.
+    pub(crate) resent: usize,
 }
 
 /// One request.
@@ -89,6 +91,7 @@ async fn work(mut client: Client, stop: watch::Receiver<bool>, requests: Arc<Ato
         requests.fetch_add(1, Ordering::Relaxed);
         diary.entries.push(Entry { began, ended: Instant::now(), seen });
     }
+    diary.resent = client.resent;
     diary
 }
 

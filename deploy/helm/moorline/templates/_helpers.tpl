@@ -3,6 +3,11 @@
 {{- if contains "moorline" .Release.Name }}{{ .Release.Name }}{{ else }}{{ printf "%s-moorline" .Release.Name }}{{ end }}
 {{- end }}
 
+{{/* Its own, so that a release that serves another class beside it leads there. */}}
+{{- define "moorline.lease" -}}
+{{- .Values.electionId | default (printf "%s-ingress-leader" (include "moorline.name" .)) }}
+{{- end }}
+
 {{- define "moorline.selector" -}}
 app.kubernetes.io/name: moorline
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -61,11 +66,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* IngressClasses belong to no namespace, and may not be read: their name has to do. */}}
 - { name: MOORLINE_INGRESS_CLASS_BY_NAME, value: "true" }
 {{- end }}
-{{- if ne .Values.electionId "moorline-ingress-leader" }}
-- { name: MOORLINE_ELECTION_ID, value: {{ .Values.electionId }} }
+{{- if ne (include "moorline.lease" .) "moorline-ingress-leader" }}
+- { name: MOORLINE_ELECTION_ID, value: {{ include "moorline.lease" . | quote }} }
 {{- end }}
 {{- if ne .Values.sessionKeysSecret "moorline-session-keys" }}
-- { name: MOORLINE_SESSION_KEYS_SECRET, value: {{ .Values.sessionKeysSecret }} }
+- { name: MOORLINE_SESSION_KEYS_SECRET, value: {{ .Values.sessionKeysSecret | quote }} }
 {{- end }}
 {{- if .Values.workers }}
 - { name: MOORLINE_WORKERS, value: {{ .Values.workers | quote }} }
