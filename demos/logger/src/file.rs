@@ -65,11 +65,12 @@ impl LogFile {
         file.set_len(*bytes)
     }
 
-    /// The last lines, oldest first, as text: at most so many, and at most `bytes` of them. Those of old files count.
+    /// The last lines, oldest first, as text: at most so many, and as long as their files' bytes fit into `bytes`. Those of old
+    /// files count. What is not UTF-8 becomes longer as text.
     pub(crate) fn tail(&self, lines: usize, bytes: usize) -> io::Result<String> {
         let (mut tail, mut missing) = (String::new(), lines);
         for number in 0..=self.settings.keep {
-            let room = bytes - tail.len();
+            let room = bytes.saturating_sub(tail.len());
             let Some(part) = read_tail(self.path(number), missing, room)? else { break };
             missing -= part.lines;
             let is_last = missing == 0 || part.is_cut;

@@ -84,8 +84,16 @@ pub enum Reason {
     CandidateSilent { host: String },
     #[error("{pod} is in a set already, and its primary will add this member")]
     PeerHasSet { pod: String },
+    #[error(
+        "{pod} has the data of a set that it is not in, so no other is formed: empty its volume if nobody needs them"
+    )]
+    PeerHasData { pod: String },
     #[error("{host} still believes in a configuration that has it")]
     CandidateOutdated { host: String },
+    #[error(
+        "{host} is in a set and does not let our user see in which: if it is another one, it needs an empty volume"
+    )]
+    CandidateUnreadable { host: String },
     #[error("without {host} no healthy majority would be left, so it stays for now")]
     MajorityAtRisk { host: String },
     #[error("this member is not wanted any more, and nobody can take over from it")]
@@ -109,7 +117,7 @@ pub enum Reason {
     DataLost,
     #[error("the marker names another set than the one that this member is primary of")]
     OtherSetMarked,
-    #[error("{host} is in another set, so it is not added: it needs an empty volume")]
+    #[error("{host} has the data of another set, so it is not added: it needs an empty volume")]
     ForeignSet { host: String },
     #[error("{host} is a member already, but under the name {known_as}: reconfigure it by hand to its stable name")]
     OtherName { host: String, known_as: String },
@@ -127,6 +135,8 @@ impl Reason {
             self,
             Self::NotReplicaSetMode
                 | Self::CandidateNotReplicaSetMode { .. }
+                | Self::PeerHasData { .. }
+                | Self::CandidateUnreadable { .. }
                 | Self::Unauthorized
                 | Self::NoStatefulSet
                 | Self::Superseded
@@ -151,6 +161,8 @@ impl Reason {
                 | Self::CandidateSilent { .. }
                 | Self::CandidateOutdated { .. }
                 | Self::MongodUnreachable
+                | Self::StatusFailed(_)
+                | Self::ConfigUnreadable
                 | Self::NoSuccessor
                 | Self::MajorityAtRisk { .. }
         )

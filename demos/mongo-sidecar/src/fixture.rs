@@ -51,7 +51,13 @@ impl World {
 
     /// A member of our set, as it answers when it is asked.
     pub(crate) fn in_our_set(ordinal: u32) -> Peer {
-        Peer::InSet { me: host(ordinal), hosts: (0..=ordinal).map(host).collect() }
+        Self::in_set(ordinal, Some("set-a"))
+    }
+
+    /// A member of a set whose members have the names of ours.
+    pub(crate) fn in_set(ordinal: u32, replica_set_id: Option<&str>) -> Peer {
+        let replica_set_id = replica_set_id.map(str::to_owned);
+        Peer::InSet { me: host(ordinal), hosts: (0..=ordinal).map(host).collect(), replica_set_id }
     }
 
     pub(crate) fn cluster(&mut self) -> &mut Cluster {

@@ -29,6 +29,8 @@ pub struct Shown {
     pub wake: Arc<Notify>,
     /// How long `/prestop` waits at most.
     pub leave_time: Duration,
+    /// The pause between two cycles.
+    pub interval: Duration,
 }
 
 /// Serves until `shutdown` is ready.
@@ -49,7 +51,7 @@ fn router(shown: Shown) -> Router {
 /// Alive while cycles end, whatever they find.
 async fn healthz(State(shown): State<Shown>) -> Response {
     let age = shown.reports.borrow().at.elapsed();
-    if age < STUCK {
+    if age < shown.interval.saturating_add(STUCK) {
         return "ok\n".into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, format!("no cycle has ended for {} s\n", age.as_secs())).into_response()
@@ -86,8 +88,8 @@ async fn prestop(State(mut shown): State<Shown>) -> String {
     }
 }
 
-/// Longer than any cycle takes, with the pause after it.
-const STUCK: Duration = Duration::from_secs(180);
+/// Longer than any cycle takes.
+const STUCK: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {
@@ -107,9 +109,13 @@ mod tests {
 
     impl Server {
         async fn start(leave_time: Duration) -> Self {
+            Self::start_with(leave_time, Duration::from_secs(5)).await
+        }
+
+        async fn start_with(leave_time: Duration, interval: Duration) -> Self {
             let (reports, shown) = watch::channel(Report::starting("mongo-0", "it has just begun", Vec::new()));
             let (metrics, wake) = (Arc::new(Metrics::default()), Arc::new(Notify::new()));
-            let shown = Shown { reports: shown, metrics: metrics.clone(), wake: wake.clone(), leave_time };
+            let shown = Shown { reports: shown, metrics: metrics.clone(), wake: wake.clone(), leave_time, interval };
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("an address");
             tokio::spawn(serve(listener, shown, std::future::pending()));
@@ -141,6 +147,16 @@ mod tests {
         assert_eq!(server.get("/readyz").await, (503, "Starting: it has just begun\n".to_owned()));
         server.report(|report| report.role = Some("replica"));
         assert_eq!(server.get("/readyz").await, (200, "replica\n".to_owned()));
+    }
+
+    /// Whoever wants a cycle every ten minutes must not be restarted after two.
+    #[tokio::test]
+    async fn it_is_not_alive_when_no_cycle_has_ended_for_longer_than_pause_and_cycle_take() {
+        for (interval, age, alive) in [(5, 60, true), (5, 200, false), (600, 660, true), (600, 900, false)] {
+            let server = Server::start_with(Duration::ZERO, Duration::from_secs(interval)).await;
+            server.report(|report| report.at -= Duration::from_secs(age));
+            assert_eq!(server.get("/healthz").await.0 == 200, alive, "{age} s, one every {interval} s");
+        }
     }
 
     #[tokio::test]

@@ -39,7 +39,13 @@ async fn main() -> anyhow::Result<()> {
     info!(address = %listener.local_addr().context("the listener has no address")?, "listening");
     let (reports, shown) = watch::channel(Report::starting(&args.pod, "it has just begun", Vec::new()));
     let (metrics, wake) = (Arc::new(Metrics::default()), Arc::new(Notify::new()));
-    let shown = Shown { reports: shown, metrics: metrics.clone(), wake: wake.clone(), leave_time: args.leave_time };
+    let shown = Shown {
+        reports: shown,
+        metrics: metrics.clone(),
+        wake: wake.clone(),
+        leave_time: args.leave_time,
+        interval: args.interval,
+    };
     tokio::spawn(count(shown.reports.clone(), metrics));
     let server = tokio::spawn(http::serve(listener, shown, until(stopped.clone())));
 

@@ -125,12 +125,18 @@ impl Mongod {
     }
 }
 
-/// Asks a mongod what it is to the set, if it is there at all. `hello` needs no user.
+/// Asks a mongod what it is to the set, if it is there at all. `hello` needs no user; the set's id is only to be had in the
+/// configuration, which is for those whom the peer knows.
 pub async fn ask(address: &str, access: &Access) -> Peer {
-    let Ok(mongod) = Mongod::at(address, &access.anonymous(), None) else { return Peer::Unreachable };
-    let reply = mongod.run(doc! { "hello": 1 }, ASK).await;
+    let Ok(hello) = once(address, &access.anonymous(), doc! { "hello": 1 }).await else { return Peer::Unreachable };
+    reply::peer(&hello, once(address, access, doc! { "replSetGetConfig": 1 }).await)
+}
+
+async fn once(address: &str, access: &Access, question: Document) -> Result<Document, CommandError> {
+    let mongod = Mongod::at(address, access, None)?;
+    let reply = mongod.run(question, ASK).await;
     mongod.close().await;
-    reply.map_or(Peer::Unreachable, |hello| reply::peer(&hello))
+    reply
 }
 
 /// The call to its end, unless that is too far: then only its handle is dropped.
@@ -174,11 +180,16 @@ impl From<mongodb::error::Error> for CommandError {
                 code: Some(failed.code),
                 message: format!("{} ({} {})", failed.message, failed.code, failed.code_name),
             },
+            // The driver keeps mongod's words and not its number, and calls whatever went wrong on the way by the same name.
+            kind @ ErrorKind::Authentication { message, .. } if message.contains("Authentication failed") => {
+                Self { code: Some(AUTHENTICATION_FAILED), message: kind.to_string() }
+            }
             kind => Self { code: None, message: kind.to_string() },
         }
     }
 }
 
+const AUTHENTICATION_FAILED: i32 = 18;
 const ALREADY_INITIALIZED: i32 = 23;
 const NOT_PRIMARY: i32 = 10107;
 

@@ -234,16 +234,24 @@ fn majority<'a>(members: impl Iterator<Item = &'a Member>, status: &Status) -> b
 pub enum Peer {
     /// It did not answer.
     Unreachable,
-    /// It answers and is in no set, or has been removed from one.
+    /// It answers and has never been in a set; or has been removed from one that knows another user than ours, which looks
+    /// the same.
     Free,
     /// It runs without `--replSet`.
     NotReplicaSetMode,
+    /// It has the configuration of a set that it is not in: it was removed, or does not find its own address there.
+    Outside {
+        /// That set's id.
+        replica_set_id: String,
+    },
     /// It is in a set.
     InSet {
         /// What it calls itself there.
         me: String,
         /// Everyone whom it believes in that set.
         hosts: Vec<String>,
+        /// The set's id; `None` if the peer does not know our user, and therefore does not say.
+        replica_set_id: Option<String>,
     },
 }
 

@@ -115,7 +115,8 @@ impl Report {
             member,
             state,
             needs_somebody,
-            brief,
+            // A label is what clients go by: one that could not be written is tried again soon.
+            brief: brief || !outcome.labelled,
             acted: outcome.done,
             leaving,
             may_stop: may_stop(who, seen, desired, leaving && (outcome.labelled || dry_run), member),
@@ -183,11 +184,21 @@ mod tests {
     use crate::{decision::Reason, fixture::World};
 
     fn report(spoil: impl FnOnce(&mut World)) -> Report {
+        after(spoil, true)
+    }
+
+    fn after(spoil: impl FnOnce(&mut World), labelled: bool) -> Report {
         let mut world = World::in_step(3);
         spoil(&mut world);
         let decision = Decision::Wait(Reason::InStep);
-        let outcome = Outcome { seen: world.seen, decision, done: false, labelled: true, errors: Vec::new() };
+        let outcome = Outcome { seen: world.seen, decision, done: false, labelled, errors: Vec::new() };
         Report::of(&world.who, false, 1, &outcome)
+    }
+
+    #[test]
+    fn a_label_that_could_not_be_written_is_tried_again_soon() {
+        assert!(!after(|_| {}, true).brief);
+        assert!(after(|_| {}, false).brief);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     select,
     sync::{Notify, watch},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{debug, info, warn};
 
@@ -30,12 +30,12 @@ pub async fn run<K: Kubernetes>(
         let report = Report::of(sidecar.who(), sidecar.is_dry_run(), cycles, &outcome);
         log(&reports.borrow(), &report);
         let pause = pause(&report, interval);
+        let ended = report.at;
         reports.send_replace(report);
         select! {
             biased;
             () = &mut shutdown => break,
-            // Events come in bursts.
-            () = wake.notified() => sleep(AFTER_EVENT).await,
+            () = wake.notified() => sleep_until(early(Instant::now(), ended, pause)).await,
             () = sleep(pause) => {}
         }
     }
@@ -47,6 +47,12 @@ fn pause(report: &Report, interval: Duration) -> Duration {
         return AFTER_ACTION.min(interval);
     }
     if report.brief || report.leaving { SOON.min(interval) } else { interval }
+}
+
+/// When the next cycle begins that somebody has woken us for. Events come in bursts; and whoever asks for `/prestop` again and
+/// again must not make us ask Kubernetes as often.
+fn early(now: Instant, ended: Instant, pause: Duration) -> Instant {
+    (now + AFTER_EVENT).max(ended + SPACING.min(pause))
 }
 
 /// What has changed since the last cycle.
@@ -72,5 +78,24 @@ fn log(before: &Report, report: &Report) {
 }
 
 const AFTER_EVENT: Duration = Duration::from_millis(20);
+
+/// At least, from the end of a cycle to the next one.
+const SPACING: Duration = Duration::from_millis(250);
+
 const AFTER_ACTION: Duration = Duration::from_millis(100);
 const SOON: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_wakes_us_gets_a_cycle_at_once_but_not_one_after_the_other() {
+        let (ended, pause) = (Instant::now(), Duration::from_secs(5));
+        let after = |woken: u64, pause| early(ended + Duration::from_millis(woken), ended, pause) - ended;
+        assert_eq!(after(4000, pause), Duration::from_millis(4020));
+        assert_eq!(after(0, pause), SPACING);
+        // Never later than without.
+        assert_eq!(after(0, AFTER_ACTION), AFTER_ACTION);
+    }
+}

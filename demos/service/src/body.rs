@@ -102,7 +102,14 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
     use axum::{Router, body::Body, extract::DefaultBodyLimit, routing::post};
+    use hyper::body::Frame;
     use serde::Deserialize;
     use tower::ServiceExt;
 
@@ -152,5 +159,24 @@ mod tests {
             check(JSON, unfit, Err(StatusCode::UNPROCESSABLE_ENTITY)).await;
         }
         check(JSON, &format!("{{\"name\":\"{}\"}}", "a".repeat(100)), Err(StatusCode::PAYLOAD_TOO_LARGE)).await;
+    }
+
+    /// A body of which nothing ever comes.
+    struct Silence;
+
+    impl HttpBody for Silence {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_waited_for_for_a_while() {
+        let request = Request::post("/").header(CONTENT_TYPE, "application/json").body(Body::new(Silence));
+        let error = json::<Named>(request.expect("a request")).await.err().expect("it is none");
+        assert_eq!((error.status(), error), (StatusCode::REQUEST_TIMEOUT, BodyError::TooSlow));
     }
 }

@@ -4,7 +4,10 @@
 //! # Why not `axum::serve`
 //!
 //! It detaches its connections, so a kept-alive one would outlive the instance that was "killed" and go on answering with
-//! its sessions; and it gives a client that never finishes its request all the time in the world.
+//! its sessions; and it gives a client that never finishes its request, or never takes its answer, all the time in the
+//! world.
+
+mod impatient;
 
 use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
 
@@ -27,11 +30,17 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use self::impatient::Impatient;
+
 /// Serves HTTP/1.1 on `listener` until `shutdown` is ready; then lets requests in progress finish, for a few seconds at
 /// most, and closes every connection, idle ones too.
 ///
 /// Dropping the future closes the listener and all connections at once, as a crash would.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send) {
+    at_most(CONNECTIONS, listener, router, shutdown).await;
+}
+
+async fn at_most(most: usize, listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send) {
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -40,7 +49,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
-            (stream, client) = accept(&listener), if connections.len() < CONNECTIONS => {
+            (stream, client) = accept(&listener), if connections.len() < most => {
                 connections.spawn(connection(stream, client, router.clone(), stopping.clone()));
             }
         }
@@ -76,7 +85,7 @@ async fn connection(stream: TcpStream, client: SocketAddr, router: Router, mut s
         req.extensions_mut().insert(ConnectInfo(client));
         router.call(req)
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Impatient::new(stream, TAKE_TIME)), service));
     let ended = select! {
         ended = &mut connection => ended,
         _ = stopping.changed() => {
@@ -89,16 +98,64 @@ async fn connection(stream: TcpStream, client: SocketAddr, router: Router, mut s
     }
 }
 
-/// More wait in the listener's queue.
-const CONNECTIONS: usize = 4096;
+/// More wait in the listener's queue. All heads together are no more than half of what the smallest instance's manifest
+/// allows it to have in memory.
+const CONNECTIONS: usize = 2048;
+
+const HEAD_BYTES: usize = 16 << 10;
 
 /// For a whole request head, and for an idle connection until the next one; longer than proxies keep theirs, so that it
 /// is they who close.
 const HEAD_TIME: Duration = Duration::from_secs(75);
 
-const HEAD_BYTES: usize = 64 << 10;
+/// For the client to take the next part of its answer.
+const TAKE_TIME: Duration = Duration::from_secs(30);
 
 /// For requests in progress at the end.
 const GRACE: Duration = Duration::from_secs(5);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    async fn ask(client: &mut TcpStream) {
+        client.write_all(REQUEST).await.expect("sent");
+        assert_ne!(client.read(&mut [0; 1000]).await.expect("an answer"), 0);
+    }
+
+    #[test]
+    fn the_readme_of_posts_says_how_many_connections_there_may_be() {
+        let (thousands, rest) = (CONNECTIONS / 1000, CONNECTIONS % 1000);
+        let said = format!("; {thousands},{rest:03} connections");
+        assert!(include_str!("../../posts/README.md").contains(&said), "{said}");
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_waits_until_another_one_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = listener.local_addr().expect("an address");
+        let router = Router::new().route("/", get(async || "here"));
+        let server = tokio::spawn(at_most(1, listener, router, std::future::pending()));
+        let mut first = TcpStream::connect(addr).await.expect("to connect");
+        ask(&mut first).await;
+        let mut second = TcpStream::connect(addr).await.expect("to connect");
+        second.write_all(REQUEST).await.expect("sent");
+        for _ in 0..20 {
+            ask(&mut first).await;
+        }
+        let unanswered = second.try_read(&mut [0; 1]).expect_err("it waits");
+        assert_eq!(unanswered.kind(), ErrorKind::WouldBlock);
+        drop(first);
+        assert_ne!(second.read(&mut [0; 1000]).await.expect("an answer"), 0);
+        server.abort();
+    }
+}

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 pub use self::{
     connection::Connection,
-    kubectl::{Kubectl, render},
+    kubectl::Kubectl,
     process::{Process, Signal},
     processes::Processes,
     walk::walk,

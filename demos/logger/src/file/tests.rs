@@ -86,6 +86,19 @@ fn the_tail_goes_back_into_old_files_and_keeps_within_its_bounds() {
     check(100, 0, &[]);
 }
 
+/// A log of another program, such as one in Latin-1: each byte that is no UTF-8 takes three as text.
+#[test]
+fn a_tail_that_becomes_longer_as_text_leaves_no_room_for_old_files() {
+    let folder = folder();
+    fs::write(folder.path().join("app.log"), b"\xe4\xf6\xfc\n").expect("room");
+    fs::write(folder.path().join("app.log.1"), "old\n").expect("room");
+    let log = LogFile::new(settings(&folder, 100, 1));
+    let replaced = format!("{}\n", "\u{fffd}".repeat(3));
+    assert_eq!(log.tail(10, 5).expect("readable"), replaced);
+    assert_eq!(log.tail(10, 13).expect("readable"), replaced, "no room");
+    assert_eq!(log.tail(10, 14).expect("readable"), format!("old\n{replaced}"));
+}
+
 #[test]
 fn a_full_disk_fails_the_line_and_the_next_one_has_room_again() {
     let folder = folder();

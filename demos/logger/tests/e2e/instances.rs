@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use moorline_service::testing::Connection;
 
-use crate::support::{Loggers, connect, knock, node_port_overlay, readme, say};
+use crate::support::{Loggers, connect, knock, readme, say};
 
 const PODS: [&str; 3] = ["logger-0", "logger-1", "logger-2"];
 
@@ -37,15 +37,19 @@ async fn each_instance_keeps_its_own_log_when_its_pod_is_deleted() {
 async fn the_service_of_a_pod_answers_where_the_pod_runs_and_sees_the_clients_own_address() {
     let loggers = Loggers::deploy("services");
     for pod in PODS {
-        let mut client = loggers.client(pod).await;
-        assert_eq!(client.get("/healthz").await.header("x-served-by"), pod);
-        sees_me(&mut client, "at its node").await;
-        for other in loggers.node_ports(pod).elsewhere {
-            assert!(knock(other).await.is_none(), "{pod} is not at {other}, and must not be reached through it");
-        }
+        answers_at_its_node_alone(&loggers, pod).await;
         let mut client = connect(loggers.load_balancer(pod)).await;
         assert_eq!(client.get("/healthz").await.header("x-served-by"), pod);
         sees_me(&mut client, "through its load balancer").await;
+    }
+}
+
+async fn answers_at_its_node_alone(loggers: &Loggers, pod: &str) {
+    let mut client = loggers.client(pod).await;
+    assert_eq!(client.get("/healthz").await.header("x-served-by"), pod);
+    sees_me(&mut client, "at its node").await;
+    for other in loggers.node_ports(pod).elsewhere {
+        assert!(knock(other).await.is_none(), "{pod} is not at {other}, and must not be reached through it");
     }
 }
 
@@ -73,11 +77,13 @@ async fn each_pod_has_a_name_that_follows_it() {
     }
 }
 
-#[test]
-fn without_load_balancers_there_is_an_overlay_with_node_ports() {
-    let manifests = node_port_overlay();
-    assert_eq!((manifests.matches("type: NodePort").count(), manifests.matches("type: LoadBalancer").count()), (3, 0));
-    assert_eq!(manifests.matches("externalTrafficPolicy: Local").count(), 3);
+#[tokio::test]
+async fn without_load_balancers_an_overlay_has_node_ports_and_the_same_promises() {
+    let loggers = Loggers::deploy_overlay("node-ports", "overlays/logger-nodeport");
+    for pod in PODS {
+        assert_eq!(loggers.service_type(pod), "NodePort");
+        answers_at_its_node_alone(&loggers, pod).await;
+    }
 }
 
 #[test]

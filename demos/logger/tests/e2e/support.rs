@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use moorline_service::testing::{Answer, Connection, Kubectl, render, soon, walk};
+use moorline_service::testing::{Answer, Connection, Kubectl, soon, walk};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -19,13 +19,18 @@ pub(crate) struct Loggers {
 impl Loggers {
     /// Applies the manifests, with the image that was made here, and waits until all three are ready.
     pub(crate) fn deploy(purpose: &str) -> Self {
+        Self::deploy_overlay(purpose, "demo/logger")
+    }
+
+    /// The same of another kustomization.
+    pub(crate) fn deploy_overlay(purpose: &str, kustomization: &str) -> Self {
         image::load();
         let kubectl = Kubectl::namespace(&format!("moorline-logger-{purpose}"));
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("logger-{purpose}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         // What anybody does who has an image under another tag.
         let overlay = json!({
-            "resources": [relative(&deploy().join("demo/logger"), &folder)],
+            "resources": [relative(&deploy().join(kustomization), &folder)],
             "images": [{ "name": "moorline/logger", "newTag": image::TAG }],
         });
         std::fs::write(folder.join("kustomization.yaml"), overlay.to_string()).expect("a file");
@@ -51,6 +56,11 @@ impl Loggers {
 
     pub(crate) fn pod(&self, pod: &str) -> Value {
         self.kubectl.get(&["pod", pod])
+    }
+
+    /// The type of the per-pod Service.
+    pub(crate) fn service_type(&self, pod: &str) -> String {
+        self.kubectl.get(&["service", pod])["spec"]["type"].as_str().expect("a type").to_owned()
     }
 
     /// A client of the per-pod Service at the node that runs the pod.
@@ -147,11 +157,6 @@ pub(crate) fn readme() -> usize {
     let config = format!("KUBECONFIG='{}' kubectl ", config.display());
     let root = deploy().parent().expect("the repository").to_owned();
     walk(include_str!("../../README.md"), "cluster", &root, &[("kubectl ", &config)])
-}
-
-/// What a kustomization for clusters without load balancers makes of the manifests.
-pub(crate) fn node_port_overlay() -> String {
-    render(&deploy().join("overlays/logger-nodeport"))
 }
 
 fn deploy() -> PathBuf {

@@ -53,9 +53,10 @@ fn objection(who: &Identity, cluster: &Cluster, desired: Desired, peers: &BTreeM
     if let Some(ordinal) = in_set {
         return Some(Reason::PeerHasSet { pod: who.pod(*ordinal) });
     }
-    let silent = others.iter().find(|ordinal| peers.get(ordinal) != Some(&Peer::Free))?;
-    Some(match peers.get(silent) {
-        Some(Peer::NotReplicaSetMode) => Reason::CandidateNotReplicaSetMode { host: who.hosts.host(*silent) },
-        _ => Reason::PeerSilent { pod: who.pod(*silent) },
+    let other = others.iter().find(|ordinal| peers.get(ordinal) != Some(&Peer::Free))?;
+    Some(match peers.get(other) {
+        Some(Peer::NotReplicaSetMode) => Reason::CandidateNotReplicaSetMode { host: who.hosts.host(*other) },
+        Some(Peer::Outside { .. }) => Reason::PeerHasData { pod: who.pod(*other) },
+        _ => Reason::PeerSilent { pod: who.pod(*other) },
     })
 }

@@ -110,16 +110,25 @@ impl Work<'_> {
         candidates
     }
 
+    /// Names say little of whose a peer is: the pods of a StatefulSet have the same ones in every set that they ever form. So
+    /// the set's id comes first, and names only count where it is not to be seen.
     fn objection(&self, host: &str, peer: Option<&Peer>) -> Option<Reason> {
         let host = host.to_owned();
         match peer {
             Some(Peer::Free) => None,
             Some(Peer::NotReplicaSetMode) => Some(Reason::CandidateNotReplicaSetMode { host }),
+            Some(Peer::Outside { replica_set_id } | Peer::InSet { replica_set_id: Some(replica_set_id), .. })
+                if *replica_set_id != self.config.replica_set_id =>
+            {
+                Some(Reason::ForeignSet { host })
+            }
+            Some(Peer::Outside { .. }) => None,
             Some(Peer::InSet { me, .. }) if self.config.has(me) => {
                 Some(Reason::OtherName { host, known_as: me.clone() })
             }
+            Some(Peer::InSet { replica_set_id: Some(_), .. }) => Some(Reason::CandidateOutdated { host }),
             Some(Peer::InSet { hosts, .. }) if hosts.iter().any(|other| self.config.has(other)) => {
-                Some(Reason::CandidateOutdated { host })
+                Some(Reason::CandidateUnreadable { host })
             }
             Some(Peer::InSet { .. }) => Some(Reason::ForeignSet { host }),
             Some(Peer::Unreachable) | None => Some(Reason::CandidateSilent { host }),

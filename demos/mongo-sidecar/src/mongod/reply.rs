@@ -18,16 +18,26 @@ pub(super) fn hello(reply: &Document) -> Hello {
     }
 }
 
-pub(super) fn peer(reply: &Document) -> Peer {
-    if !reply.contains_key("setName") {
-        return if flag(reply, "isreplicaset") { Peer::Free } else { Peer::NotReplicaSetMode };
+/// What a peer is by its `hello` and its `replSetGetConfig`. To `hello`, one that was removed is as good as new, and one that
+/// is in a set does not say in which. A configuration that is not answered in any way that we know of is no answer at all:
+/// whoever is taken for empty is taken in.
+pub(super) fn peer(hello: &Document, found: Result<Document, CommandError>) -> Peer {
+    let in_set = hello.contains_key("setName");
+    if !in_set && !flag(hello, "isreplicaset") {
+        return Peer::NotReplicaSetMode;
     }
+    let replica_set_id = match found.map(|reply| config(&reply)).map_err(|error| no_status(&error)) {
+        Ok(Some((config, _))) if in_set => Some(config.replica_set_id),
+        Ok(Some((config, _))) => return Peer::Outside { replica_set_id: config.replica_set_id },
+        Err(StatusReply::Unauthorized) if in_set => None,
+        // A new one knows nobody yet.
+        Err(StatusReply::NotInitialized | StatusReply::Unauthorized) if !in_set => return Peer::Free,
+        _ => return Peer::Unreachable,
+    };
     let lists = ["hosts", "passives", "arbiters"];
-    let hosts = lists.iter().filter_map(|list| reply.get_array(list).ok()).flatten();
-    Peer::InSet {
-        me: reply.get_str("me").unwrap_or_default().to_owned(),
-        hosts: hosts.filter_map(Bson::as_str).map(str::to_owned).collect(),
-    }
+    let hosts = lists.iter().filter_map(|list| hello.get_array(list).ok()).flatten();
+    let hosts = hosts.filter_map(Bson::as_str).map(str::to_owned).collect();
+    Peer::InSet { me: text(hello, "me"), hosts, replica_set_id }
 }
 
 pub(super) fn status(reply: &Document) -> StatusReply {
@@ -109,18 +119,42 @@ mod tests {
     fn hello_tells_a_new_mongod_from_a_member_and_from_one_that_stands_alone() {
         let new = doc! { "isWritablePrimary": false, "secondary": false, "isreplicaset": true, "maxWireVersion": 17 };
         assert_eq!(hello(&new), Hello { replica_set_mode: true, wire_version: 17, ..Hello::default() });
-        assert_eq!(peer(&new), Peer::Free);
         let alone = doc! { "isWritablePrimary": true, "maxWireVersion": 17 };
         assert_eq!(hello(&alone), Hello { wire_version: 17, ..Hello::default() });
-        assert_eq!(peer(&alone), Peer::NotReplicaSetMode);
-        let primary = doc! { "isWritablePrimary": true, "secondary": false, "setName": "rs0", "me": "a:1",
-        "hosts": ["a:1", "b:1"], "passives": ["c:1"], "maxWireVersion": 21_i64 };
+        let primary =
+            doc! { "isWritablePrimary": true, "secondary": false, "setName": "rs0", "maxWireVersion": 21_i64 };
         assert_eq!(
             hello(&primary),
             Hello { replica_set_mode: true, primary: true, secondary: false, wire_version: 21 }
         );
-        let hosts = ["a:1", "b:1", "c:1"].map(str::to_owned).to_vec();
-        assert_eq!(peer(&primary), Peer::InSet { me: "a:1".into(), hosts });
+    }
+
+    #[test]
+    fn a_peer_is_told_by_what_it_is_in_and_by_whose_data_it_has() {
+        let id = ObjectId::from_bytes([7; 12]);
+        let config = || Ok(doc! { "config": { "members": [], "settings": { "replicaSetId": id } } });
+        let error = |code| Err(CommandError { code, message: "no".into() });
+        let without = doc! { "isreplicaset": true };
+        assert_eq!(peer(&without, error(Some(94))), Peer::Free, "new");
+        assert_eq!(peer(&without, config()), Peer::Outside { replica_set_id: id.to_hex() }, "removed");
+        let member = doc! { "setName": "rs0", "me": "a:1", "hosts": ["a:1", "b:1"], "passives": ["c:1"] };
+        let in_set = |replica_set_id| {
+            let hosts = ["a:1", "b:1", "c:1"].map(str::to_owned).to_vec();
+            Peer::InSet { me: "a:1".into(), hosts, replica_set_id }
+        };
+        assert_eq!(peer(&member, config()), in_set(Some(id.to_hex())));
+        for unknown_user in [Some(13), Some(18)] {
+            assert_eq!(peer(&without, error(unknown_user)), Peer::Free);
+            assert_eq!(peer(&member, error(unknown_user)), in_set(None));
+        }
+        for hello in [&without, &member] {
+            for silent in [None, Some(1)] {
+                assert_eq!(peer(hello, error(silent)), Peer::Unreachable);
+            }
+            assert_eq!(peer(hello, Ok(doc! {})), Peer::Unreachable);
+        }
+        assert_eq!(peer(&member, error(Some(94))), Peer::Unreachable, "it has become a member between the two");
+        assert_eq!(peer(&doc! { "isWritablePrimary": true }, error(Some(76))), Peer::NotReplicaSetMode);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Figures, Namespace, Pod, Processes, node, until, until_some};
+use crate::support::{Figures, MINUTE, Namespace, Pod, Processes, node, until, until_some};
 
 /// One test, since each step needs the set that the one before has left.
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn forms(namespace: &Namespace, figures: &mut Figures) -> Value {
     figures.note("apply_to_writable_seconds", seconds(started.elapsed()));
     let status = namespace.in_step(3).await;
     figures.note("apply_to_three_members_seconds", seconds(started.elapsed()));
-    assert!(started.elapsed() < Duration::from_secs(60), "three members within a minute");
+    assert!(started.elapsed() <= MINUTE, "three members within a minute");
     status["replica_set_id"].clone()
 }
 
@@ -40,9 +40,11 @@ async fn costs_little(namespace: &Namespace, figures: &mut Figures) {
     let (kibibytes, cores) = Processes::of(&primary.uid).usage(SIDECAR).await;
     figures.note("sidecar_of_primary_resident_kib", kibibytes);
     figures.note("sidecar_of_primary_cores", cores);
-    // The goal is for what ships: other builds are larger.
-    let ships = std::env::var("MOORLINE_IMAGE_PROFILE").is_ok_and(|profile| profile == "release");
+    // The goals are for what ships, which is also what the images are of unless something else is said: other builds are
+    // larger, and slower.
+    let ships = std::env::var("MOORLINE_IMAGE_PROFILE").map_or(true, |profile| profile == "release");
     assert!(kibibytes <= 20 << 10 || !ships, "{kibibytes} KiB");
+    assert!(cores <= 0.005 || !ships, "{cores} cores");
 }
 
 async fn survives_a_kill(namespace: &Namespace, figures: &mut Figures) {
@@ -51,18 +53,28 @@ async fn survives_a_kill(namespace: &Namespace, figures: &mut Figures) {
     Processes::of(&old.uid).kill("mongod");
     let killed = Instant::now();
     until("another pod is labelled", async || namespace.primary().await.is_some_and(|new| new.name != old.name)).await;
+    let labelled = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
     figures.note("kill_to_label_seconds", seconds(killed.elapsed()));
     let written = nothing_lost(namespace, "kill").await;
-    figures.note("kill_longest_gap_between_writes_seconds", written["gap_ms"].as_f64().expect("a number") / 1000.0);
+    let elected = Duration::from_millis(written["elected_ms"].as_u64().expect("a time"));
+    // An election after the label would be another one.
+    let lag = labelled.checked_sub(elected).expect("a label that follows an election");
+    figures.note("election_to_label_seconds", seconds(lag));
+    assert!(lag <= Duration::from_secs(2), "labels follow an election, {lag:?} after it");
+    let gap = gap(&written);
+    figures.note("kill_longest_gap_between_writes_seconds", seconds(gap));
+    assert!(gap <= Duration::from_secs(15), "no write for {gap:?}");
     figures.note("kill_acknowledged", written["acknowledged"].clone());
     namespace.in_step(3).await;
 }
 
 async fn scales(namespace: &Namespace, figures: &mut Figures) {
+    namespace.start_writing("grow", 25).await;
     let started = Instant::now();
     namespace.kubectl(&["scale", "statefulset/mongo", "--replicas=5"]).await;
     namespace.in_step(5).await;
     figures.note("scale_3_to_5_seconds", seconds(started.elapsed()));
+    never_without_a_majority(&nothing_lost(namespace, "grow").await);
     // Until one of those that will have to go is primary.
     while ordinal(&namespace.primary().await.expect("a primary")) < 3 {
         let primary = namespace.primary().await.expect("a primary");
@@ -78,17 +90,37 @@ async fn scales(namespace: &Namespace, figures: &mut Figures) {
     namespace.kubectl(&["scale", "statefulset/mongo", "--replicas=3"]).await;
     until_some("three members are left", async || {
         let primary = namespace.primary().await?;
-        let status = namespace.status(&primary.name).await?;
+        let pods = namespace.pods().await;
+        // Of a cycle in which it was primary already: one before may know members that another primary has removed since.
+        let status = namespace.status(&primary.name).await.filter(|status| status["role"] == "primary")?;
+        members_have_their_pods(&status, &pods);
         (status["state"] == "InStep" && status["voting_members"] == 3).then_some(())
     })
     .await;
     figures.note("scale_5_to_3_members_seconds", seconds(started.elapsed()));
     let written = nothing_lost(namespace, "scale").await;
-    figures.note("scale_longest_gap_between_writes_seconds", written["gap_ms"].as_f64().expect("a number") / 1000.0);
+    figures.note("scale_longest_gap_between_writes_seconds", seconds(gap(&written)));
+    never_without_a_majority(&written);
     namespace.in_step(3).await;
 }
 
+/// A member goes before its mongod ends. The pods have to be from before the status: what has ended by then was no member then.
+fn members_have_their_pods(status: &Value, pods: &[Pod]) {
+    let members = status["members"].as_array().expect("members").iter();
+    for host in members.map(|member| member["host"].as_str().expect("a host")) {
+        let pod = pods.iter().find(|pod| host.starts_with(&format!("{}.", pod.name)));
+        assert!(pod.is_some_and(|pod| pod.runs), "{host} is a member, and its mongod has ended: {pods:?}");
+    }
+}
+
+/// A majority confirmed one write after the other. Had it been gone, so would have been the primary, for as long as an election
+/// after a time-out takes.
+fn never_without_a_majority(written: &Value) {
+    assert!(gap(written) < ELECTION, "{written}");
+}
+
 async fn survives_a_lost_volume(namespace: &Namespace, figures: &mut Figures) {
+    namespace.start_writing("volume", 30).await;
     let old = namespace.pod("mongo-0").await;
     let started = Instant::now();
     namespace.kubectl(&["delete", "pvc", "data-mongo-0", "--wait=false"]).await;
@@ -99,9 +131,11 @@ async fn survives_a_lost_volume(namespace: &Namespace, figures: &mut Figures) {
     .await;
     namespace.in_step(3).await;
     figures.note("lost_volume_of_mongo_0_seconds", seconds(started.elapsed()));
+    nothing_lost(namespace, "volume").await;
 }
 
 async fn survives_the_loss_of_all_pods(namespace: &Namespace, figures: &mut Figures) {
+    namespace.start_writing("all", 30).await;
     let old = namespace.pods().await;
     let started = Instant::now();
     namespace.kubectl(&["delete", "pods", "-l", "app.kubernetes.io/name=mongo"]).await;
@@ -112,6 +146,7 @@ async fn survives_the_loss_of_all_pods(namespace: &Namespace, figures: &mut Figu
     .await;
     namespace.in_step(3).await;
     figures.note("all_pods_deleted_seconds", seconds(started.elapsed()));
+    nothing_lost(namespace, "all").await;
 }
 
 /// The second node, with one member on it, the primary.
@@ -133,7 +168,7 @@ async fn survives_a_cut_node(namespace: &Namespace, figures: &mut Figures) {
     figures.note("cut_to_label_seconds", seconds(labelled.expect("within the cut")));
     let healed = Instant::now();
     let written = nothing_lost(namespace, "cut").await;
-    figures.note("cut_longest_gap_between_writes_seconds", written["gap_ms"].as_f64().expect("a number") / 1000.0);
+    figures.note("cut_longest_gap_between_writes_seconds", seconds(gap(&written)));
     namespace.in_step(3).await;
     assert_ne!(namespace.primary().await.expect("a primary").name, cut_off.name, "it does not take over again");
     eprintln!("in step {:?} after it was healed", healed.elapsed());
@@ -175,6 +210,11 @@ async fn nothing_lost(namespace: &Namespace, writer: &str) -> Value {
     written
 }
 
+/// The longest time between two acknowledgements.
+fn gap(written: &Value) -> Duration {
+    Duration::from_millis(written["gap_ms"].as_u64().expect("a number"))
+}
+
 fn ordinal(pod: &Pod) -> u32 {
     pod.name.rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse().ok()).expect("an ordinal")
 }
@@ -186,3 +226,5 @@ fn seconds(time: Duration) -> f64 {
 /// The process, cut at fifteen characters as the kernel has it.
 const SIDECAR: &str = "moorline-mongo-";
 const CUT: Duration = Duration::from_secs(30);
+/// MongoDB's own `electionTimeoutMillis`.
+const ELECTION: Duration = Duration::from_secs(10);

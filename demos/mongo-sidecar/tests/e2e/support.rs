@@ -1,6 +1,6 @@
 mod figures;
 
-use std::{path::PathBuf, process::Stdio, sync::OnceLock, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::Stdio, sync::OnceLock, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -27,6 +27,8 @@ pub(crate) struct Pod {
     pub(crate) node: String,
     pub(crate) role: Option<String>,
     pub(crate) ready: bool,
+    /// Its mongod does.
+    pub(crate) runs: bool,
     pub(crate) terminating: bool,
 }
 
@@ -94,6 +96,15 @@ impl Namespace {
         serde_json::from_str(&attempt(&["get", "--raw", &path], None).await.ok()?).ok()
     }
 
+    /// Where the Service `api` is on each node.
+    pub(crate) async fn node_ports(&self) -> Vec<SocketAddr> {
+        let port = self.kubectl(&["get", "service", "api", "-o", "jsonpath={.spec.ports[0].nodePort}"]).await;
+        let path = r#"jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}"#;
+        let nodes = self.kubectl(&["get", "nodes", "-o", path]).await;
+        let port = port.parse().expect("a port");
+        nodes.split(' ').map(|ip| SocketAddr::new(ip.parse().expect("an address"), port)).collect()
+    }
+
     /// As many members as pods, all of them ready and labelled, one as primary, which says that there is nothing to do.
     pub(crate) async fn in_step(&self, replicas: usize) -> Value {
         let what = format!("{replicas} members are in step");
@@ -140,6 +151,7 @@ fn pod(object: &Value) -> Pod {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let ready = conditions.into_iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
     Pod {
+        runs: object["status"]["containerStatuses"][0]["state"].get("running").is_some(),
         name: text(&object["metadata"]["name"]),
         uid: text(&object["metadata"]["uid"]),
         node: text(&object["spec"]["nodeName"]),
@@ -217,6 +229,12 @@ pub(crate) async fn until_some<T>(what: &str, look: impl AsyncFn() -> Option<T>)
     };
     timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
+
+/// Within which a set has its three members after it was applied.
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// Longer than a connection within a machine takes.
+pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
 const POLL: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -26,7 +26,8 @@ async fn main() -> anyhow::Result<()> {
     documents.insert_one(doc! { "n": 0_i64 }).await.context("the first write")?;
     let _is_ready = TcpListener::bind(("0.0.0.0", 7000)).await?;
     let written = write(&documents, Duration::from_secs(seconds)).await;
-    let report = count(&documents, &written).await?;
+    let mut report = count(&documents, &written).await?;
+    report["elected_ms"] = elected(client.clone()).await?.into();
     client.shutdown().await;
     std::fs::write("/dev/termination-log", report.to_string()).context("the report")
 }
@@ -81,6 +82,14 @@ async fn count(documents: &Collection<Document>, written: &Written) -> anyhow::R
         "doubled": doubled,
         "gap_ms": u64::try_from(written.gap.as_millis())?,
     }))
+}
+
+/// When the primary that there is now was elected, by its clock.
+async fn elected(client: Client) -> anyhow::Result<i64> {
+    let asked = within(async move { client.database("admin").run_command(doc! { "replSetGetStatus": 1 }).await });
+    let status = asked.await?;
+    let election = status.get_document("electionCandidateMetrics").context("its election")?;
+    Ok(election.get_datetime("lastElectionDate").context("a time")?.timestamp_millis())
 }
 
 /// What is there, and how often.

@@ -1,9 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
 use mongodb::bson::doc;
-use tokio::{sync::Notify, time::sleep};
+use moorline_mongo_sidecar::{cycle::Outcome, decision::Decision};
+use tokio::time::{Instant, sleep};
 
-use crate::support::{FIRST, Lab, until};
+use crate::support::{FIRST, Lab, soon, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_empty_mongods_become_one_set() {
@@ -31,30 +32,69 @@ async fn a_dry_run_changes_nothing() {
     assert_eq!(lab.kubernetes.labels()["mongo-1"], None);
 }
 
-/// Twenty times: the first pod's sidecar is killed in the middle of its Nth cycle, in every other run together with its mongod
-/// as a new pod with the same volume.
+/// Twenty times: at each step the first pod's sidecar is killed, while it does that step or when it has done it; alone, or
+/// with its mongod, as a pod that is replaced and keeps its volume.
 #[tokio::test(flavor = "multi_thread")]
-async fn restarts_at_every_step_of_forming_the_set_leave_one_set() {
-    for run in 0..20 {
-        let mut lab = Lab::of(3).await;
-        let wake = Arc::new(Notify::new());
-        for _ in 0..run / 2 {
-            for ordinal in 1..=3 {
-                lab.sidecar(ordinal, &wake).cycle().await;
+async fn a_restart_at_any_step_of_forming_the_set_leaves_one_set() {
+    let cases = [false, true].map(|half_way| [false, true].map(|whole_pod| (half_way, whole_pod)));
+    for (step, action) in STEPS.into_iter().enumerate() {
+        for (half_way, whole_pod) in cases.concat() {
+            eprintln!("killed at {action}, half way: {half_way}, the whole pod: {whole_pod}");
+            let mut lab = Lab::of(3).await;
+            let looking = reach(&lab, step).await;
+            let sidecar = lab.sidecar(FIRST, &Arc::default());
+            let cycle = tokio::spawn(async move { sidecar.cycle().await });
+            if half_way {
+                // Not to wait for something, but to be about where it stops looking and begins to act.
+                sleep(looking).await;
+                cycle.abort();
+            } else {
+                assert_eq!(done(&cycle.await.expect("a cycle")), Some(action));
             }
+            if whole_pod {
+                lab.replace(FIRST).await;
+            }
+            lab.start_sidecars();
+            lab.in_step(3).await;
+            lab.the_one_set().await;
+            assert_eq!(lab.kubernetes.ids().len(), 1);
         }
-        let killed = lab.sidecar(FIRST, &wake);
-        let cycle = tokio::spawn(async move { killed.cycle().await });
-        // Not to wait for something, but to be early or late.
-        sleep(Duration::from_millis(run % 7 * 3)).await;
-        cycle.abort();
-        lab.restart(FIRST, run % 2 == 0).await;
-        lab.start_sidecars();
-        lab.in_step(3).await;
-        lab.the_one_set().await;
-        assert_eq!(lab.kubernetes.ids().len(), 1, "run {run}");
     }
 }
+
+/// Lets the first pod's sidecar do so many steps, and waits until the next one is what it would do now. Returns how long it
+/// takes to see that.
+async fn reach(lab: &Lab, steps: usize) -> Duration {
+    let sidecar = lab.sidecar(FIRST, &Arc::default());
+    let mut taken = Vec::new();
+    let all = async {
+        while taken.len() < steps {
+            taken.extend(done(&sidecar.cycle().await));
+        }
+    };
+    soon("the steps before", all).await;
+    assert_eq!(taken, STEPS[..steps]);
+    let next = async {
+        loop {
+            let started = Instant::now();
+            let outcome = lab.rehearsal(FIRST).cycle().await;
+            if matches!(&outcome.decision, Decision::Do(action) if action.code() == STEPS[steps]) {
+                return started.elapsed();
+            }
+        }
+    };
+    soon("the next step", next).await
+}
+
+fn done(outcome: &Outcome) -> Option<&'static str> {
+    match &outcome.decision {
+        Decision::Do(action) if outcome.done => Some(action.code()),
+        _ => None,
+    }
+}
+
+/// What the first pod's sidecar does to form a set of three.
+const STEPS: [&str; 5] = ["ClaimMarker", "Initiate", "SettleMarker", "Add", "Add"];
 
 /// A peer that does not answer may have a set.
 #[tokio::test(flavor = "multi_thread")]
@@ -81,5 +121,21 @@ async fn a_peer_with_a_set_is_what_the_first_pod_waits_for() {
     // Its own sidecar adopts it and takes the others in.
     lab.start_sidecars();
     lab.in_step(3).await;
+    lab.the_one_set().await;
+}
+
+/// "8 voting members" is what MongoDB refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_eight_members_seven_vote() {
+    let mut lab = Lab::of(8).await;
+    lab.start_sidecars();
+    until("eight are members", async || {
+        lab.primary().map(|primary| lab.report(primary)).is_some_and(|report| {
+            report.state == "InStep" && report.members.len() == 8 && report.members.iter().all(|member| member.healthy)
+        })
+    })
+    .await;
+    let primary = lab.primary().expect("a primary");
+    assert_eq!(lab.report(primary).voting_members, Some(7));
     lab.the_one_set().await;
 }

@@ -1,4 +1,8 @@
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
+use moorline_mongo_sidecar::{
+    mongod::{Access, ask},
+    observed::Peer,
+};
 
 use crate::support::{FIRST, Lab, until};
 
@@ -43,8 +47,14 @@ async fn the_label_follows_the_primary_when_it_is_killed() {
     let old = lab.primary().expect("a primary");
     lab.kill(old);
     until("somebody else is labelled", async || lab.kubernetes.labelled_primary().is_some_and(|new| new != old)).await;
+    let labelled = DateTime::now();
     let new = lab.kubernetes.labelled_primary().expect("somebody");
     assert_eq!(lab.kubernetes.primaries(), [old, new]);
+    let status = lab.command(new, doc! { "replSetGetStatus": 1 }).await;
+    let election = status.get_document("electionCandidateMetrics").expect("it was elected");
+    let elected = election.get_datetime("lastElectionDate").expect("a time");
+    let lag = labelled.timestamp_millis() - elected.timestamp_millis();
+    assert!((0..=2000).contains(&lag), "the label came {lag} ms after the election");
     assert_eq!(lab.kubernetes.most_primaries(), 1);
     lab.start(old);
     lab.in_step(3).await;
@@ -70,15 +80,20 @@ async fn the_first_pod_comes_back_into_its_set_after_its_volume_was_lost() {
 async fn all_pods_may_be_replaced_at_once() {
     let mut lab = Lab::formed(3).await;
     let id = lab.the_one_set().await;
+    let client = lab.client().await;
+    let documents = client.database("test").collection::<Document>("documents");
+    documents.insert_one(doc! { "_id": 1 }).await.expect("written");
     for ordinal in 1..=3 {
         lab.kill(ordinal);
     }
     for ordinal in 1..=3 {
-        lab.restart(ordinal, true).await;
+        lab.replace(ordinal).await;
         lab.start_sidecar(ordinal);
     }
     lab.in_step(3).await;
     assert_eq!(lab.the_one_set().await, id);
+    assert_eq!(documents.count_documents(doc! {}).await.expect("counted"), 1);
+    client.shutdown().await;
 }
 
 /// Two sets that were merged lose each other's data, or their majority.
@@ -98,6 +113,48 @@ async fn a_member_of_another_set_is_refused() {
     lab.lose_volume(4).await;
     lab.in_step(4).await;
     assert_eq!(lab.the_one_set().await, id);
+}
+
+/// The pods of a StatefulSet have the same names in every set that they form, and its volumes outlive it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_an_earlier_set_of_the_same_names_has_left_is_refused() {
+    for removed in [false, true] {
+        eprintln!("the volume's mongod had been removed from its set: {removed}");
+        let mut lab = Lab::formed(3).await;
+        let old = lab.the_one_set().await;
+        let mut left = if removed { lab.scale_down(2).await } else { Vec::new() };
+        left.append(&mut lab.begin_anew(2).await);
+        let id = lab.the_one_set().await;
+        assert_ne!(id, old);
+        lab.want_one_with(left.pop().expect("a volume")).await;
+        let peer = ask(&lab.host(3), &Access::default()).await;
+        assert_eq!(peer == Peer::Outside { replica_set_id: old }, removed, "{peer:?}");
+        let primary = lab.primary().expect("a primary");
+        lab.says(primary, "ForeignSet").await;
+        assert!(lab.report(primary).needs_somebody);
+        // Somebody has emptied it.
+        lab.lose_volume(3).await;
+        lab.in_step(3).await;
+        assert_eq!(lab.the_one_set().await, id);
+    }
+}
+
+/// Where mongod knows users, and not ours: a new one is as good as any, a member does not say in which set it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_does_not_know_the_user_is_told_by_hello_alone() {
+    let mut lab = Lab::of(2).await;
+    lab.kubernetes.desire(1);
+    lab.start_sidecar(FIRST);
+    lab.in_step(1).await;
+    let user = Some(("nobody".to_owned(), "knows".to_owned(), "admin".to_owned()));
+    let access = Access { user, tls: None };
+    let host = lab.host(FIRST);
+    let withheld = Peer::InSet { me: host.clone(), hosts: vec![host.clone()], replica_set_id: None };
+    assert_eq!(ask(&host, &access).await, withheld);
+    assert_eq!(ask(&lab.host(2), &access).await, Peer::Free);
+    let replica_set_id = lab.report(FIRST).replica_set_id;
+    let member = Peer::InSet { me: host.clone(), hosts: vec![host.clone()], replica_set_id };
+    assert_eq!(ask(&host, &Access::default()).await, member);
 }
 
 /// It is added when it answers, and nobody waits for it.

@@ -15,7 +15,7 @@ use moorline_mongo_sidecar::{
     cycle::{Settings, Sidecar},
     hosts::HostPattern,
     mongod::Mongod,
-    observed::{Desired, Identity, Marker},
+    observed::{Config, Desired, Identity, Marker},
     report::Report,
     run::run,
 };
@@ -123,20 +123,64 @@ impl Lab {
         .await;
     }
 
+    /// Everything is deleted, and so many pods form another set. Returns the volumes for which there is no pod now.
+    pub(crate) async fn begin_anew(&mut self, replicas: u32) -> Vec<Process> {
+        let all: Vec<_> = self.pods.keys().copied().collect();
+        let mut volumes: Vec<_> = all.into_iter().map(|ordinal| self.remove_pod(ordinal)).collect();
+        self.kubernetes.lose_marker();
+        self.want(replicas).await;
+        self.start_sidecars();
+        self.in_step(replicas).await;
+        volumes.split_off(volumes.len().min(replicas as usize))
+    }
+
+    /// Wants one pod more, which finds this volume.
+    pub(crate) async fn want_one_with(&mut self, mut volume: Process) {
+        let ordinal = FIRST + u32::try_from(self.pods.len()).expect("few pods");
+        volume.start();
+        self.answers(ordinal).await;
+        self.add_pod(ordinal, volume);
+        self.kubernetes.desire(ordinal + 1 - FIRST);
+        self.start_sidecar(ordinal);
+    }
+
     /// Scales down as Kubernetes does: all surplus pods are terminating at once, and each mongod is stopped when its
-    /// sidecar's `/prestop` would let it.
-    pub(crate) async fn scale_down(&mut self, replicas: u32) {
+    /// sidecar's `/prestop` would let it. By then it must have left the set. Returns the volumes, which stay.
+    pub(crate) async fn scale_down(&mut self, replicas: u32) -> Vec<Process> {
         self.kubernetes.desire(replicas);
         let surplus: Vec<_> = self.pods.keys().copied().filter(|ordinal| *ordinal >= FIRST + replicas).collect();
         for ordinal in &surplus {
             self.kubernetes.terminate(*ordinal);
             self.pods[ordinal].sidecar.as_ref().expect("it runs").wake.notify_one();
         }
+        let mut volumes = Vec::new();
         for ordinal in surplus {
             let mut reports = self.pods[&ordinal].sidecar.as_ref().expect("it runs").reports.clone();
             soon("a pod may stop", reports.wait_for(|report| report.may_stop)).await.expect("it runs");
-            self.remove_pod(ordinal);
+            let config = self.config_of_the_primary().await;
+            assert!(!config.has(&self.host(ordinal)), "{ordinal} may stop, and is a member still: {config:?}");
+            volumes.push(self.remove_pod(ordinal));
         }
+        volumes
+    }
+
+    /// What the primary itself says, whatever the sidecars believe.
+    async fn config_of_the_primary(&self) -> Config {
+        let look = async {
+            loop {
+                for ordinal in self.pods.keys() {
+                    let mongod = Mongod::at(&self.host(*ordinal), &Default::default(), None).expect("an address");
+                    let primary = mongod.hello().await.is_ok_and(|hello| hello.primary);
+                    let config = mongod.config().await;
+                    mongod.close().await;
+                    if let (true, Ok((config, _))) = (primary, config) {
+                        return config;
+                    }
+                }
+                sleep(POLL).await;
+            }
+        };
+        soon("there is a primary", look).await
     }
 
     fn remove_pod(&mut self, ordinal: u32) -> Process {
@@ -147,16 +191,11 @@ impl Lab {
         pod.process
     }
 
-    /// The same pod's container again, or, as `other`, a new pod with its volume.
-    pub(crate) async fn restart(&mut self, ordinal: u32, other: bool) {
-        if other {
-            let mut process = self.remove_pod(ordinal);
-            process.start();
-            self.add_pod(ordinal, process);
-        } else {
-            self.kill(ordinal);
-            self.pods.get_mut(&ordinal).expect("a pod").process.start();
-        }
+    /// A new pod with the same volume, without a sidecar yet.
+    pub(crate) async fn replace(&mut self, ordinal: u32) {
+        let mut process = self.remove_pod(ordinal);
+        process.start();
+        self.add_pod(ordinal, process);
         self.answers(ordinal).await;
     }
 
@@ -203,6 +242,15 @@ impl Lab {
 
     /// A sidecar whose cycles the test runs itself.
     pub(crate) fn sidecar(&self, ordinal: u32, wake: &Arc<Notify>) -> Sidecar<Memory> {
+        self.sidecar_that(ordinal, wake, self.dry_run)
+    }
+
+    /// One that only says what it would do.
+    pub(crate) fn rehearsal(&self, ordinal: u32) -> Sidecar<Memory> {
+        self.sidecar_that(ordinal, &Arc::default(), true)
+    }
+
+    fn sidecar_that(&self, ordinal: u32, wake: &Arc<Notify>, dry_run: bool) -> Sidecar<Memory> {
         let who = Identity {
             stateful_set: "mongo".into(),
             ordinal,
@@ -211,7 +259,7 @@ impl Lab {
             replica_set: "rs0".into(),
         };
         let initial = doc! { "electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 300 };
-        let settings = Settings { dry_run: self.dry_run, initial: Some(initial), ..Settings::default() };
+        let settings = Settings { dry_run, initial: Some(initial), ..Settings::default() };
         let mongod = Mongod::at(&self.host(ordinal), &settings.access, Some(wake.clone())).expect("an address");
         Sidecar::new(who, settings, self.kubernetes.clone(), mongod)
     }
@@ -320,7 +368,7 @@ pub(crate) async fn soon<T>(what: &str, outcome: impl Future<Output = T>) -> T {
 fn free_port() -> u16 {
     let free = || {
         let port = TcpListener::bind("127.0.0.11:0").ok()?.local_addr().ok()?.port();
-        let others = (1..=6).all(|ordinal| TcpListener::bind((format!("127.0.0.1{ordinal}"), port)).is_ok());
+        let others = (1..=9).all(|ordinal| TcpListener::bind((format!("127.0.0.1{ordinal}"), port)).is_ok());
         others.then_some(port)
     };
     (0..100).find_map(|_| free()).expect("a free port")

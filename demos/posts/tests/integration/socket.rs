@@ -139,3 +139,15 @@ async fn a_client_that_vanishes_half_way_leaves_nothing_behind() {
     assert_eq!(list.json()["posts"].as_array().map(Vec::len), Some(0));
     assert_eq!(posts.sessions(), 1);
 }
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused_and_costs_the_client_its_connection() {
+    let Running { addr, stop: _stop, .. } = run(instance("posts-0")).await;
+    let mut client = Connection::open(addr).await.expect("to connect");
+    let long = format!("x-long: {}\r\n", "a".repeat(15 << 10));
+    client.send(&format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{long}\r\n")).await;
+    assert_eq!(client.answer().await.status, StatusCode::OK);
+    client.send(&format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{long}{long}")).await;
+    assert_eq!(client.answer().await.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    client.closed().await;
+}

@@ -116,16 +116,6 @@ impl Drop for Kubectl {
     }
 }
 
-/// What a kustomization comes to.
-///
-/// # Panics
-/// If it is none.
-pub fn render(folder: &Path) -> String {
-    let args = ["kustomize", folder.to_str().expect("text")];
-    let output = Command::new("kubectl").args(args).output().expect("kubectl");
-    said(&output).unwrap_or_else(|said| panic!("kubectl {args:?}: {said}"))
-}
-
 fn said(output: &Output) -> Result<String, String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() { Ok(text) } else { Err(text + &String::from_utf8_lossy(&output.stderr)) }

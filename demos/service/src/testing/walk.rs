@@ -21,7 +21,7 @@ fn step(line: &str, folder: &Path, replaced: &[(&str, &str)]) {
     // curl's progress is not what the README is about.
     let command = command.replacen("curl ", "curl -sS ", 1);
     let output =
-        Command::new("timeout").args(["300", "sh", "-c"]).arg(&command).current_dir(folder).output().expect("a shell");
+        Command::new("timeout").args(["900", "sh", "-c"]).arg(&command).current_dir(folder).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`{command}` ended with {}:\n{said}", output.status);
     let mut rest = said.as_str();

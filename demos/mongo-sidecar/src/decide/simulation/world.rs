@@ -182,11 +182,12 @@ impl World {
         }
         let Some(set) = place.volume else { return Peer::Free };
         if !self.sets[set].members.iter().any(|member| member.ordinal == ordinal) {
-            return Peer::Free;
+            return Peer::Outside { replica_set_id: set.to_string() };
         }
         Peer::InSet {
             me: host(ordinal),
             hosts: self.sets[set].members.iter().map(|member| host(member.ordinal)).collect(),
+            replica_set_id: Some(set.to_string()),
         }
     }
 

@@ -71,6 +71,10 @@ impl Memory {
         self.state().marker.clone()
     }
 
+    pub(crate) fn lose_marker(&self) {
+        self.state().marker = None;
+    }
+
     /// The label of each pod, by the pod's name.
     pub(crate) fn labels(&self) -> BTreeMap<String, Option<String>> {
         self.state().pods.values().map(|pod| (format!("mongo-{}", pod.ordinal), pod.label.clone())).collect()
