@@ -26,3 +26,9 @@ class Figure:
     @classmethod
     def judged(cls, what, measured, goal, is_met):
         return cls(what, measured, goal, Verdict.MET if is_met else Verdict.MISSED)
+
+    @classmethod
+    def of_memory(cls, what, measured, goal, value, most):
+        """Memory does not depend on how busy a machine is: twice as much as there should be is no miss."""
+        verdict = Verdict.MET if value <= most else Verdict.MISSED if value <= 2 * most else Verdict.BROKEN
+        return cls(what, measured, goal, verdict)

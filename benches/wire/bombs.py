@@ -39,7 +39,7 @@ def judge(machine, seconds, name, attack):
         became = answers(client)
         client.close()
     size = growth.bytes / MIB
-    return Figure.judged(f"header bomb: {name}", f"{size:.2f} MiB; {became}", "≤ 4 MiB a connection", size <= 4)
+    return Figure.of_memory(f"header bomb: {name}", f"{size:.2f} MiB; {became}", "≤ 4 MiB a connection", size, 4)
 
 
 def answers(client):

@@ -2,9 +2,9 @@
 
     bystander.py ADDRESS
 
-It prints a line when it has had its first answer, and in the end the microseconds that each took, as JSON. A request that is late because the one before it was late counts
-from when it was due; one that is late because this process was not woken in time does not, since that is no fault of the
-proxy's.
+It prints a line when it has had its first answer, and in the end the microseconds that each took, as JSON. A request that is
+late because the one before it was late counts from when it was due; one that is late because this process was not woken in
+time does not, since that is no fault of the proxy's.
 """
 
 import json

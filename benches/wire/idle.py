@@ -39,7 +39,7 @@ def judge(machine, seconds, count, name, connect, goal):
     measured = f"{at_most / MIB:.0f} MiB in all, {each:.1f} KiB each"
     if goal is None:
         return Figure(f"{count} idle connections, {name}", measured)
-    return Figure.judged(f"{count} idle connections, {name}", measured, f"≤ {goal} KiB each", each <= goal)
+    return Figure.of_memory(f"{count} idle connections, {name}", measured, f"≤ {goal} KiB each", each, goal)
 
 
 def settled(proxy, seconds):
