@@ -1,5 +1,7 @@
 //! What is shown of a cycle to people, probes and Prometheus.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -16,6 +18,8 @@ pub struct Report {
     /// When it ended.
     #[serde(skip)]
     pub at: Instant,
+    /// When it looked around, in milliseconds since 1970: what it tells of is from then or later.
+    pub began_unix_ms: u64,
     /// How many there have been.
     pub cycles: u64,
     /// Whose.
@@ -75,6 +79,7 @@ impl Report {
     pub fn starting(pod: &str, message: &str, errors: Vec<String>) -> Self {
         Self {
             at: Instant::now(),
+            began_unix_ms: 0,
             cycles: 0,
             pod: pod.to_owned(),
             host: String::new(),
@@ -100,14 +105,17 @@ impl Report {
 
     /// Of a cycle.
     #[must_use]
-    pub fn of(who: &Identity, dry_run: bool, cycles: u64, outcome: &Outcome) -> Self {
+    pub fn of(who: &Identity, dry_run: bool, began: SystemTime, cycles: u64, outcome: &Outcome) -> Self {
         let seen = &outcome.seen;
         let status = if let StatusReply::Member(status) = &seen.status { Some(status) } else { None };
         let desired = seen.cluster.as_ref().and_then(|cluster| cluster.desired);
         let leaving = is_leaving(who, seen);
         let member = status.is_some();
         let (state, message, needs_somebody, brief) = summary(&outcome.decision);
+        // A clock before 1970 is wrong, and so would be any other answer.
+        let began = began.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Self {
+            began_unix_ms: u64::try_from(began).unwrap_or(u64::MAX),
             cycles,
             host: who.host(),
             dry_run,
@@ -192,7 +200,7 @@ mod tests {
         spoil(&mut world);
         let decision = Decision::Wait(Reason::InStep);
         let outcome = Outcome { seen: world.seen, decision, done: false, labelled, errors: Vec::new() };
-        Report::of(&world.who, false, 1, &outcome)
+        Report::of(&world.who, false, UNIX_EPOCH, 1, &outcome)
     }
 
     #[test]

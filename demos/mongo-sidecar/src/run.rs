@@ -1,7 +1,12 @@
 //! The loop around the cycles: every few seconds, soon after something was done, and at once when mongod says that its role
 //! has changed or the pod is about to end.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{
     select,
@@ -22,12 +27,13 @@ pub async fn run<K: Kubernetes>(
 ) {
     let mut shutdown = pin!(shutdown);
     for cycles in 1.. {
+        let began = SystemTime::now();
         let outcome = select! {
             biased;
             () = &mut shutdown => break,
             outcome = sidecar.cycle() => outcome,
         };
-        let report = Report::of(sidecar.who(), sidecar.is_dry_run(), cycles, &outcome);
+        let report = Report::of(sidecar.who(), sidecar.is_dry_run(), began, cycles, &outcome);
         log(&reports.borrow(), &report);
         let pause = pause(&report, interval);
         let ended = report.at;

@@ -91,8 +91,10 @@ async fn scales(namespace: &Namespace, figures: &mut Figures) {
     until_some("three members are left", async || {
         let primary = namespace.primary().await?;
         let pods = namespace.pods().await;
-        // Of a cycle in which it was primary already: one before may know members that another primary has removed since.
-        let status = namespace.status(&primary.name).await.filter(|status| status["role"] == "primary")?;
+        let seen = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set").as_millis();
+        // Of a cycle in which it was primary already: one before may know members that another primary has removed since. And of
+        // one that began later: one before tells of a member that it has removed itself.
+        let status = later_status(namespace, &primary.name, seen).await.filter(|status| status["role"] == "primary")?;
         members_have_their_pods(&status, &pods);
         (status["state"] == "InStep" && status["voting_members"] == 3).then_some(())
     })
@@ -104,7 +106,18 @@ async fn scales(namespace: &Namespace, figures: &mut Figures) {
     namespace.in_step(3).await;
 }
 
-/// A member goes before its mongod ends. The pods have to be from before the status: what has ended by then was no member then.
+/// What the sidecar of a pod says of a cycle that began after this moment, in milliseconds since 1970; `None` if it says nothing.
+async fn later_status(namespace: &Namespace, pod: &str, moment: u128) -> Option<Value> {
+    loop {
+        let status = namespace.status(pod).await?;
+        if u128::from(status["began_unix_ms"].as_u64().expect("a time")) > moment {
+            return Some(status);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A member goes before its mongod ends. The pods have to be from before the cycle: what had ended by then was no member.
 fn members_have_their_pods(status: &Value, pods: &[Pod]) {
     let members = status["members"].as_array().expect("members").iter();
     for host in members.map(|member| member["host"].as_str().expect("a host")) {
