@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Authority, Browser, Client, Cluster, PATIENCE, Refusal, cluster, eventually, ingress, origin, service, slice,
+    Authority, Browser, Client, Cluster, Lists, PATIENCE, Refusal, cluster, eventually, ingress, origin, service, slice,
 };
 
 #[tokio::test]
@@ -23,6 +23,34 @@ async fn a_watch_whose_beginning_is_gone_begins_anew() {
         cluster.is_served_while(cluster.serves("new", "posts")).await;
         cluster.learns("newer").await;
     }
+}
+
+#[tokio::test]
+async fn everything_is_listed_and_watched_whatever_the_server_knows_of_streamed_lists() {
+    for (lists, listed) in [(Lists::Streamed, (1, 0)), (Lists::ByPages, (1, 1)), (Lists::Unended, (1, 1))] {
+        let builder = cluster().listing(lists);
+        // Who has never heard of them ends such a watch as any: when it has been open for long enough.
+        let builder = if lists == Lists::Unended { builder.silence(Duration::from_secs(7)) } else { builder };
+        let cluster = builder.run().await;
+        cluster.learns("new").await;
+        assert_eq!(cluster.api.listed("ingresses"), listed, "{lists:?}");
+        // Whether it does was found out.
+        cluster.api.forget(false);
+        cluster.learns("newer").await;
+        let (streams, pages) = listed;
+        assert_eq!(cluster.api.listed("ingresses"), (2 * streams - pages, 2 * pages), "{lists:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_list_that_fails_is_asked_for_page_by_page() {
+    let cluster = cluster().run().await;
+    cluster.api.refuse("ingresses", Refusal::new(500, "InternalError"));
+    cluster.api.forget(false);
+    eventually("it has failed", || cluster.api.asked("ingresses").iter().any(|asked| asked.status == 500)).await;
+    cluster.api.relent();
+    cluster.learns("new").await;
+    assert!(cluster.api.listed("ingresses").1 > 0);
 }
 
 #[tokio::test]
@@ -85,7 +113,7 @@ async fn the_endpoints_of_one_service_do_not_depend_on_those_of_another() {
 async fn after_a_line_that_is_no_json_everything_is_listed_again() {
     let cluster = cluster().run().await;
     cluster.api.is_watched("ingresses").await;
-    let lists = || cluster.api.asked("ingresses").iter().filter(|asked| !asked.query.contains("watch=true")).count();
+    let lists = || cluster.api.listed("ingresses").0;
     let before = lists();
     cluster.api.say("ingresses", "]] nonsense");
     cluster.is_served_while(eventually("what was in it may be missing", || lists() > before)).await;

@@ -18,7 +18,7 @@ mod tls;
 use std::time::Duration;
 
 #[cfg(feature = "kubernetes")]
-pub(crate) use apiserver::{ApiServer, Refusal, api_server};
+pub(crate) use apiserver::{ApiServer, Lists, Refusal, api_server};
 pub(crate) use client::{Client, Response};
 #[cfg(feature = "kubernetes")]
 pub(crate) use cluster::{Cluster, cluster, ingress, lease, service, slice};

@@ -1,10 +1,14 @@
 //! The objects of one kind: listed once, and watched from there on. Whatever fails is told, and gone on from.
 //!
+//! An object is turned into what is kept of it as it arrives: nobody holds a whole list as it was sent.
+//!
 //! ## Why not kube's watcher
 //! It gives up a whole list for one object that cannot be read, goes on behind a line that it could not read as if
 //! nothing had been in it, and asks again at once, for ever, where a watch ends as soon as it has begun: so does whatever
 //! answers without a body, such as a load balancer whose API server is away. (A line that is cut off looks like the end of
 //! the watch, to kube's client as to anybody: what was in it is seen with the next list.)
+
+mod list;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -18,6 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::lenient::Lenient;
+use super::objects::Name;
 
 /// As many objects are in one answer, as client-go has it.
 const PAGE: u32 = 500;
@@ -28,13 +33,13 @@ const MARGIN: Duration = Duration::from_secs(4);
 
 /// What is seen of the objects of one kind.
 #[derive(Debug)]
-pub enum Seen<K> {
+pub enum Seen<T> {
     /// These are all of them.
-    All(Vec<Lenient<K>>),
+    All(Vec<T>),
     /// One is like this now.
-    Applied(Lenient<K>),
+    Applied(T),
     /// One is gone.
-    Deleted(Lenient<K>),
+    Deleted(Name),
     /// Nothing has happened, and the server is there.
     Quiet,
 }
@@ -59,13 +64,20 @@ pub enum FeedError {
     Short,
 }
 
-/// The objects of one kind.
-pub struct Feed<K> {
+/// The objects of one kind, and what is kept of each.
+pub struct Feed<K, T> {
     api: Api<Lenient<K>>,
+    keep: fn(Lenient<K>) -> T,
     list: ListParams,
     watch: WatchParams,
+    /// Can the server list objects one after the other, as far as is known?
+    streams: bool,
+    /// It has failed to: next time everything is asked for page by page.
+    by_pages: bool,
     state: State<K>,
 }
+
+type Events<K> = BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>;
 
 enum State<K> {
     /// Nothing is known: everything has to be listed.
@@ -73,16 +85,16 @@ enum State<K> {
     /// What has happened up to this version is known.
     Known(String),
     /// The same, and what happens is told.
-    Watching { version: String, events: BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>, since: Instant },
+    Watching { version: String, events: Events<K>, since: Instant },
 }
 
-impl<K> Feed<K>
+impl<K, T> Feed<K, T>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     /// The objects with these labels and fields, as selectors; empty: any. On connections that are given up when they have
     /// been silent for so long.
-    pub fn new(api: Api<Lenient<K>>, labels: &str, fields: &str, silence: Duration) -> Self {
+    pub fn new(api: Api<Lenient<K>>, labels: &str, fields: &str, silence: Duration, keep: fn(Lenient<K>) -> T) -> Self {
         let selector = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let (label_selector, field_selector) = (selector(labels), selector(fields));
         let list = ListParams { label_selector, field_selector, limit: Some(PAGE), ..ListParams::default() };
@@ -94,7 +106,7 @@ where
             bookmarks: true,
             send_initial_events: false,
         };
-        Self { api, list, watch, state: State::Unknown }
+        Self { api, keep, list, watch, streams: true, by_pages: false, state: State::Unknown }
     }
 
     /// What was seen may be wrong: everything is listed again next.
@@ -106,7 +118,7 @@ where
     ///
     /// # Errors
     /// Whatever fails, once for each failure.
-    pub async fn next(&mut self) -> Result<Seen<K>, FeedError> {
+    pub async fn next(&mut self) -> Result<Seen<T>, FeedError> {
         loop {
             match std::mem::replace(&mut self.state, State::Unknown) {
                 State::Unknown => return self.list().await,
@@ -130,32 +142,21 @@ where
         }
     }
 
-    async fn list(&mut self) -> Result<Seen<K>, FeedError> {
-        let (mut params, mut all) = (self.list.clone(), Vec::new());
-        loop {
-            let page = self.api.list(&params).await.map_err(FeedError::List)?;
-            all.extend(page.items);
-            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if params.continue_token.is_none() {
-                let version = page.metadata.resource_version.filter(|version| !version.is_empty());
-                self.state = State::Known(version.ok_or(FeedError::NoVersion)?);
-                return Ok(Seen::All(all));
-            }
-        }
-    }
-
     fn take(
         &mut self,
         event: WatchEvent<Lenient<K>>,
         version: String,
-        events: BoxStream<'static, kube::Result<WatchEvent<Lenient<K>>>>,
+        events: Events<K>,
         since: Instant,
-    ) -> Result<Seen<K>, FeedError> {
+    ) -> Result<Seen<T>, FeedError> {
         let (next, seen) = match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                (object.meta.resource_version.clone(), Seen::Applied(object))
+                (object.meta.resource_version.clone(), Seen::Applied((self.keep)(object)))
             }
-            WatchEvent::Deleted(object) => (object.meta.resource_version.clone(), Seen::Deleted(object)),
+            WatchEvent::Deleted(object) => {
+                let name = Name::of(&object.meta);
+                (object.meta.resource_version, Seen::Deleted(name))
+            }
             WatchEvent::Bookmark(bookmark) => (Some(bookmark.metadata.resource_version), Seen::Quiet),
             WatchEvent::Error(status) => {
                 if status.code != GONE {

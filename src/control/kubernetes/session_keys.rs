@@ -31,7 +31,7 @@ const ENTRY: &str = "keys.yaml";
 pub async fn follow(client: Client, name: Name, silence: Duration, rings: channel::Sender<Option<Arc<KeyRing>>>) {
     let api: Api<Secret> = Api::namespaced(client.clone(), &name.namespace);
     let all: Api<Lenient<Secret>> = Api::namespaced(client, &name.namespace);
-    let mut feed = Feed::new(all, "", &format!("metadata.name={}", name.name), silence);
+    let mut feed = Feed::new(all, "", &format!("metadata.name={}", name.name), silence, |secret| secret);
     let mut last_good: Option<String> = None;
     let mut failures = 0;
     loop {

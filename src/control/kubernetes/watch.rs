@@ -66,7 +66,7 @@ pub async fn follow<K>(api: Api<Lenient<K>>, scope: Scope, changes: mpsc::Sender
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Into<Object> + 'static,
 {
-    let mut feed = Feed::new(api, &scope.labels, &scope.fields, scope.silence);
+    let mut feed = Feed::new(api, &scope.labels, &scope.fields, scope.silence, read);
     let mut failures = 0;
     loop {
         let mut relist = pin!(tokio::time::sleep(RELIST.mul_f64(0.8 + 0.4 * fastrand::f64())));
@@ -107,29 +107,29 @@ where
 }
 
 /// What is seen, if it says anything.
-fn change<K: Into<Object>>(seen: Seen<K>, scope: &Scope) -> Option<Change> {
+fn change(seen: Seen<Result<Object, Name>>, scope: &Scope) -> Option<Change> {
     match seen {
         Seen::All(all) => {
-            let (mut objects, mut unreadable) = (Vec::new(), BTreeSet::new());
+            let (mut objects, mut unreadable) = (Vec::with_capacity(all.len()), BTreeSet::new());
             for one in all {
-                match read(one, scope.kind) {
+                match one {
                     Ok(object) => objects.push(object),
                     Err(name) => drop(unreadable.insert(name)),
                 }
             }
             Some(Change::Reset(scope.clone(), objects, unreadable))
         }
-        Seen::Applied(one) => read(one, scope.kind).ok().map(Change::Apply),
-        Seen::Deleted(one) => Some(Change::Delete(scope.kind, Name::of(&one.meta))),
+        Seen::Applied(one) => one.ok().map(Change::Apply),
+        Seen::Deleted(name) => Some(Change::Delete(scope.kind, name)),
         Seen::Quiet => None,
     }
 }
 
-/// The object, or the name of what is none.
-fn read<K: Into<Object>>(one: Lenient<K>, kind: Kind) -> Result<Object, Name> {
+/// What is kept of an object, or the name of what is none.
+fn read<K: Resource<DynamicType = ()> + Into<Object>>(one: Lenient<K>) -> Result<Object, Name> {
     one.object.map(Into::into).map_err(|error| {
-        let (name, uid) = (Name::of(&one.meta), one.meta.uid.unwrap_or_default());
-        tracing::warn!(?kind, %name, uid, %error, "an object cannot be read; what was known of it holds");
+        let (kind, name, uid) = (K::kind(&()), Name::of(&one.meta), one.meta.uid.unwrap_or_default());
+        tracing::warn!(%kind, %name, uid, %error, "an object cannot be read; what was known of it holds");
         name
     })
 }

@@ -52,6 +52,18 @@ pub(crate) struct Asked {
     pub(crate) status: u16,
 }
 
+/// How it lists objects for a watch that begins with all there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// One after the other, with a word behind the last.
+    #[default]
+    Streamed,
+    /// Not at all: that is switched off, and said.
+    ByPages,
+    /// One after the other, and nothing behind: it has never heard of that.
+    Unended,
+}
+
 #[derive(Debug, Default)]
 struct State {
     inner: Mutex<Inner>,
@@ -70,6 +82,7 @@ struct Inner {
     /// Is that said by the status of the answer, instead of an event?
     gone_by_status: bool,
     refusals: BTreeMap<String, Refusal>,
+    lists: Lists,
     /// Lines for the watches of a plural, as they stand.
     lines: BTreeMap<String, VecDeque<(u64, String)>>,
     /// Watches that began before these moments say nothing more.
@@ -82,11 +95,12 @@ struct Inner {
     moment: u64,
 }
 
-pub(crate) async fn api_server() -> ApiServer {
+pub(crate) async fn api_server(lists: Lists) -> ApiServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let state = Arc::<State>::default();
     state.lock().store.revision = 1000;
+    state.lock().lists = lists;
     let accepting = Mutex::new(Some(tokio::spawn(accept(listener, Arc::clone(&state)))));
     ApiServer { address, state, accepting }
 }
@@ -221,6 +235,16 @@ impl ApiServer {
     /// Everything that it was asked about these objects.
     pub(crate) fn asked(&self, plural: &str) -> Vec<Asked> {
         self.state.lock().asked.iter().filter(|asked| plural.is_empty() || asked.plural == plural).cloned().collect()
+    }
+
+    /// How often all of these objects were asked for: one after the other, and page by page.
+    pub(crate) fn listed(&self, plural: &str) -> (usize, usize) {
+        let asked = self.asked(plural);
+        let count = |is: fn(&&Asked) -> bool| asked.iter().filter(|asked| asked.name.is_empty()).filter(is).count();
+        (
+            count(|asked| asked.query.contains("sendInitialEvents=true")),
+            count(|asked| !asked.query.contains("watch=true")),
+        )
     }
 
     /// Waits until somebody watches these objects.

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::proxy::{Log, serve};
-use super::{ApiServer, Client, Origin, PATIENCE, Proxy, api_server, origin};
+use super::{ApiServer, Client, Lists, Origin, PATIENCE, Proxy, api_server, origin};
 
 /// A cluster, and what serves it.
 pub(crate) struct Cluster {
@@ -33,6 +33,7 @@ pub(crate) struct Cluster {
 
 /// A cluster that is about to be.
 pub(crate) struct Builder {
+    lists: Lists,
     silence: Duration,
     namespaces: Vec<String>,
     publish_service: Option<Name>,
@@ -43,6 +44,7 @@ pub(crate) struct Builder {
 
 pub(crate) fn cluster() -> Builder {
     Builder {
+        lists: Lists::default(),
         silence: SILENCE,
         namespaces: Vec::new(),
         publish_service: None,
@@ -56,6 +58,10 @@ impl Builder {
     /// A connection that says nothing for so long is dead.
     pub(crate) fn silence(self, silence: Duration) -> Self {
         Self { silence, ..self }
+    }
+
+    pub(crate) fn listing(self, lists: Lists) -> Self {
+        Self { lists, ..self }
     }
 
     pub(crate) fn watching(self, namespace: &str) -> Self {
@@ -81,7 +87,7 @@ impl Builder {
 
     /// Why it does not begin.
     pub(crate) async fn refused(self) -> String {
-        let (api, folder) = (api_server().await, tempfile::tempdir().expect("a folder"));
+        let (api, folder) = (api_server(self.lists).await, tempfile::tempdir().expect("a folder"));
         let options = self.options(kubeconfig(folder.path(), &api));
         Controller::connect(options).await.err().expect("an error").to_string()
     }
@@ -95,7 +101,7 @@ impl Builder {
 
     /// Runs it.
     pub(crate) async fn begin(self) -> Cluster {
-        let (api, posts) = (api_server().await, origin("posts").run().await);
+        let (api, posts) = (api_server(self.lists).await, origin("posts").run().await);
         api.put(
             "ingressclasses",
             json!({

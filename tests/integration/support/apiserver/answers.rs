@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Asked, Inner, Refusal, State, key};
+use super::{Asked, Inner, Lists, Refusal, State, key};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -96,18 +96,38 @@ fn get(place: &Place, query: &str, inner: &Inner) -> Response<Body> {
         return found
             .map_or_else(|| refuse(&Refusal::new(404, "NotFound")), |object| Response::new(whole(object.to_string())));
     }
-    let named = parameter(query, "fieldSelector").and_then(|text| text.strip_prefix("metadata.name%3D"));
-    let of_this = |key: &(String, String, String)| {
-        key.0 == place.plural
-            && namespace.is_none_or(|namespace| key.1 == namespace)
-            && named.is_none_or(|name| key.2 == name)
-    };
-    let items: Vec<&Value> =
-        inner.store.objects.iter().filter(|(key, _)| of_this(key)).map(|(_, object)| object).collect();
+    let items: Vec<&Value> = inner.matching(place, query).collect();
     let version = inner.store.revision.to_string();
     let list =
         json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": version }, "items": items });
     Response::new(whole(list.to_string()))
+}
+
+impl Inner {
+    /// The objects that a list has.
+    fn matching(&self, place: &Place, query: &str) -> impl Iterator<Item = &Value> {
+        let namespace = place.namespace.as_deref();
+        let named = parameter(query, "fieldSelector").and_then(|text| text.strip_prefix("metadata.name%3D"));
+        let of_this = move |key: &(String, String, String)| {
+            key.0 == place.plural
+                && namespace.is_none_or(|namespace| key.1 == namespace)
+                && named.is_none_or(|name| key.2 == name)
+        };
+        self.store.objects.iter().filter(move |(key, _)| of_this(key)).map(|(_, object)| object)
+    }
+
+    /// What a watch says that begins with all there is.
+    fn initial(&self, place: &Place, query: &str) -> Vec<String> {
+        let added = |object: &Value| json!({ "type": "ADDED", "object": object }).to_string();
+        let mut lines: Vec<String> = self.matching(place, query).map(added).collect();
+        if self.lists == Lists::Streamed {
+            let version = self.store.revision.to_string();
+            let end = json!({ "resourceVersion": version, "annotations": { "k8s.io/initial-events-end": "true" } });
+            let bookmark = json!({ "kind": "Any", "apiVersion": "v1", "metadata": end });
+            lines.push(json!({ "type": "BOOKMARK", "object": bookmark }).to_string());
+        }
+        lines
+    }
 }
 
 fn write(method: &Method, place: &Place, body: Value, state: &State) -> Response<Body> {
@@ -158,9 +178,14 @@ fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
 
 /// A watch: what has happened since, and what happens.
 fn follow(place: &Place, query: &str, state: &Arc<State>) -> Response<Body> {
-    let from = parameter(query, "resourceVersion").and_then(|text| text.parse().ok()).unwrap_or_default();
+    let from = parameter(query, "resourceVersion").and_then(|text| text.parse().ok());
     let seconds = parameter(query, "timeoutSeconds").and_then(|text| text.parse().ok()).unwrap_or(300);
     let mut inner = state.lock();
+    if inner.lists == Lists::ByPages && query.contains("sendInitialEvents") {
+        return refuse(&Refusal::new(422, "Invalid"));
+    }
+    let initial = if from.is_none() { inner.initial(place, query) } else { Vec::new() };
+    let from = from.unwrap_or(inner.store.revision);
     if from > inner.store.revision {
         return refuse(&Refusal::new(504, "Timeout: Too large resource version"));
     }
@@ -174,6 +199,7 @@ fn follow(place: &Place, query: &str, state: &Arc<State>) -> Response<Body> {
     let watching = Watching {
         plural: place.plural.clone(),
         namespace: place.namespace.clone(),
+        initial,
         begun,
         from,
         said: begun,
@@ -188,6 +214,8 @@ fn follow(place: &Place, query: &str, state: &Arc<State>) -> Response<Body> {
 struct Watching {
     plural: String,
     namespace: Option<String>,
+    /// What it says first.
+    initial: Vec<String>,
     begun: u64,
     from: u64,
     said: u64,
@@ -244,7 +272,7 @@ impl Watching {
         if self.from < inner.oldest {
             return if inner.gone_by_status { Next::End } else { Next::Gone };
         }
-        let mut said = Vec::new();
+        let mut said = std::mem::take(&mut self.initial);
         for (revision, plural, namespace, line) in &inner.history {
             let is_here = self.namespace.as_ref().is_none_or(|own| own == namespace);
             if *revision > self.from && *plural == self.plural {
