@@ -111,6 +111,13 @@ pub fn is_canary(annotations: &BTreeMap<String, String>, nginx: &str) -> bool {
     annotations.iter().any(|(key, value)| of_canary(key) && values::boolean(value.trim()) == Some(true))
 }
 
+/// The aliases that an Ingress gives to its hosts; ingress-nginx's annotations have this prefix. None if they make no sense.
+#[must_use]
+pub fn aliases(annotations: &BTreeMap<String, String>, nginx: &str) -> Vec<HostPattern> {
+    let text = annotations.iter().find(|(key, _)| key.strip_prefix(nginx) == Some("server-alias"));
+    text.and_then(|(_, text)| nginx::aliases(text.trim()).ok()).unwrap_or_default()
+}
+
 /// Reads the annotations of an Ingress; ingress-nginx's have this prefix.
 #[must_use]
 pub fn read(annotations: &BTreeMap<String, String>, nginx: &str) -> (Asked, Vec<Problem>) {

@@ -117,7 +117,7 @@ fn limit(text: &str) -> Result<Duration, &'static str> {
     seconds(text).map(|limit| limit.min(LONGEST))
 }
 
-fn aliases(text: &str) -> Result<Vec<HostPattern>, String> {
+pub(super) fn aliases(text: &str) -> Result<Vec<HostPattern>, String> {
     let all = text.split([',', ' ']).filter(|part| !part.is_empty()).map(|part| match part.parse::<HostPattern>() {
         Ok(HostPattern::Any) => Err("an alias is no other host's".to_owned()),
         Ok(pattern) => Ok(pattern),

@@ -8,7 +8,7 @@ pub(super) const RULES: usize = 10_000;
 pub(super) const EXPRESSIONS: usize = 256;
 /// All of them: each takes memory.
 pub(super) const ALL_EXPRESSIONS: usize = 2560;
-/// The paths of a canary: each is compared with each path of the Ingress beside it.
+/// The paths of a canary: each is looked for in the Ingresses beside it, whenever one of them changes.
 pub(super) const CANARY_PATHS: usize = 1000;
 /// The Secrets that an Ingress names: each is read again and again.
 pub(super) const SECRETS: usize = 256;

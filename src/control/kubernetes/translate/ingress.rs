@@ -1,6 +1,7 @@
 //! One Ingress → its rules.
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -8,9 +9,10 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, IngressS
 
 use super::backend::BackendKey;
 use super::bounds::{ALL_EXPRESSIONS, ENDPOINTS, EXPRESSIONS, PROBLEMS, RULES};
+use super::canary::Beside;
 use super::tls::{self, Secrets, Tls};
 use super::{Settings, Translator};
-use crate::control::kubernetes::annotations::{self, Asked, CanaryAsked, LegacyCookies, SessionAsked};
+use crate::control::kubernetes::annotations::{self, Asked, LegacyCookies, SessionAsked};
 use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::{Ingress, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
@@ -56,8 +58,10 @@ pub(super) struct Work<'w> {
     expressions: (HashMap<HostPattern, usize>, usize),
     /// Which hosts have TLS: many paths ask that of one host.
     with_tls: HashMap<HostPattern, bool>,
-    /// What the canaries beside it ask for: one may be beside many paths.
-    pub(super) canaries: HashMap<Name, Option<Box<CanaryAsked>>>,
+    /// The other names of each host.
+    aliases: HashMap<HostPattern, Rc<[HostPattern]>>,
+    /// The canaries beside the rules of each host.
+    pub(super) canaries: HashMap<HostPattern, Beside<'w>>,
 }
 
 impl Translator {
@@ -69,22 +73,21 @@ impl Translator {
         ingress: &Ingress,
         now: Millis,
     ) -> Translated {
-        let (asked, mut problems) = annotations::read(&ingress.annotations, &self.settings.annotations_prefix);
+        let (asked, problems) = annotations::read(&ingress.annotations, &self.settings.annotations_prefix);
         let name = ingress.name.to_string().into();
         let origin = Origin { is_default: false, created: ingress.created, name };
-        // The TLS of a host is the business of the Ingress that a canary stands beside.
-        let tls = if asked.canary.is_some() {
-            Tls::default()
-        } else {
-            tls::of(ingress, &asked.aliases, secrets, &mut problems)
-        };
-        let (rules, backends, services) = Default::default();
+        let (rules, backends, services, tls) = Default::default();
         let out = Translated { rules, backends, services, tls, problems, origin };
-        let (expressions, with_tls, canaries) = Default::default();
-        let mut work = Work { ingress, index, keys, now, asked, out, expressions, with_tls, canaries };
+        let (expressions, with_tls, aliases, canaries) = Default::default();
+        let mut work = Work { ingress, index, keys, now, asked, out, expressions, with_tls, aliases, canaries };
         if work.asked.canary.is_some() {
+            // The TLS of a host is the business of the Ingress that a canary stands beside.
             self.canary_alone(&mut work);
         } else {
+            let mut hosts: BTreeSet<HostPattern> = tls::rule_hosts(ingress).collect();
+            let aliases: Vec<_> = hosts.iter().map(|host| work.aliases(host, &self.settings)).collect();
+            hosts.extend(aliases.iter().flat_map(|all| all.iter()).chain(&work.asked.aliases).cloned());
+            work.out.tls = tls::of(ingress, hosts, secrets, &mut work.out.problems);
             self.rules(&mut work);
         }
         work.shorten();
@@ -96,15 +99,15 @@ impl Translator {
         for rule in spec.rules.iter().flatten() {
             let Some(host) = work.host(rule.host.as_deref()) else { continue };
             for path in rule.http.iter().flat_map(|http| &http.paths) {
-                if !work.has_room(&host, path.path.as_deref()) {
+                if !work.has_room(&host, path.path.as_deref(), &self.settings) {
                     return;
                 }
                 let Some(matched) = work.path(&host, path) else { continue };
                 let made = self.rule(work, &host, path, &matched);
-                work.list(&host, &matched, &made, false);
+                work.list(&host, &matched, &made, false, &self.settings);
             }
             if let Some(default) = &spec.default_backend {
-                if !work.has_room(&host, None) {
+                if !work.has_room(&host, None, &self.settings) {
                     return;
                 }
                 self.default(work, &host, default);
@@ -120,7 +123,7 @@ impl Translator {
         let path = HTTPIngressPath { backend: backend.clone(), path: None, path_type: "Prefix".to_owned() };
         let root = PathMatch::Prefix("".into());
         let made = self.rule(work, host, &path, &root);
-        work.list(host, &root, &made, *host != HostPattern::Any);
+        work.list(host, &root, &made, *host != HostPattern::Any, &self.settings);
     }
 
     fn rule(
@@ -140,7 +143,7 @@ impl Translator {
         let canary = canary.map(|(asked, backend)| {
             backends[0].weight = asked.total - asked.weight;
             backends.push(Weighted { weight: asked.weight, backend });
-            Box::new(asked.canary)
+            Box::new(asked.canary.clone())
         });
         let session = work
             .asked
@@ -210,8 +213,8 @@ impl Work<'_> {
     }
 
     /// Is there room for one more rule? If there is not, it is said where the room has ended.
-    fn has_room(&mut self, host: &HostPattern, path: Option<&str>) -> bool {
-        let has_room = self.out.rules.len() + 1 + self.asked.aliases.len() <= RULES;
+    fn has_room(&mut self, host: &HostPattern, path: Option<&str>, settings: &Settings) -> bool {
+        let has_room = self.out.rules.len() + 1 + self.aliases(host, settings).len() <= RULES;
         if !has_room {
             let path = path.unwrap_or("/");
             let text = format!(
@@ -236,6 +239,35 @@ impl Work<'_> {
             problems.truncate(PROBLEMS);
             problems.push(Problem { reason: Reason::Rejected, text: format!("and {more} more like these") });
         }
+    }
+
+    /// The other names of a host, whichever Ingress of this namespace gives them to it: ingress-nginx has one server for all of
+    /// them.
+    fn aliases(&mut self, host: &HostPattern, settings: &Settings) -> Rc<[HostPattern]> {
+        if let Some(known) = self.aliases.get(host) {
+            return Rc::clone(known);
+        }
+        let (index, own, prefix, text) =
+            (self.index, &self.ingress.name, &settings.annotations_prefix, host.to_string());
+        let others = index.sharing(&text).filter(|other| {
+            other.name != *own
+                && other.name.namespace == own.namespace
+                && !annotations::is_canary(&other.annotations, prefix)
+                && settings.ownership.is_ours(index, other)
+        });
+        let others = others.flat_map(|other| {
+            let mut rules = other.spec.rules.iter().flatten();
+            let aliases = annotations::aliases(&other.annotations, prefix);
+            if aliases.is_empty() || !rules.any(|rule| rule.host.as_ref() == Some(&text)) {
+                Vec::new()
+            } else {
+                aliases
+            }
+        });
+        let all: BTreeSet<HostPattern> = self.asked.aliases.iter().cloned().chain(others).collect();
+        let all: Rc<[HostPattern]> = all.into_iter().filter(|alias| alias != host).collect();
+        self.aliases.insert(host.clone(), Rc::clone(&all));
+        all
     }
 
     fn has_tls(&mut self, host: &HostPattern, settings: &Settings) -> bool {
@@ -365,10 +397,10 @@ impl Work<'_> {
     }
 
     /// Lists a rule under its host, and under the other names of it. A default comes after everybody's rules.
-    fn list(&mut self, host: &HostPattern, path: &PathMatch, rule: &Arc<Rule>, is_default: bool) {
+    fn list(&mut self, host: &HostPattern, path: &PathMatch, rule: &Arc<Rule>, is_default: bool, settings: &Settings) {
         let origin = Origin { is_default, ..self.out.origin.clone() };
         self.out.rules.push((host.clone(), path.clone(), Arc::clone(rule), origin.clone()));
-        for alias in &self.asked.aliases {
+        for alias in &*self.aliases(host, settings) {
             self.out.rules.push((alias.clone(), path.clone(), Arc::clone(rule), origin.clone()));
         }
     }

@@ -169,6 +169,26 @@ fn a_host_has_so_many_expressions_of_an_ingress_and_not_all_its_hosts_together()
 }
 
 #[test]
+fn an_alias_is_another_name_for_all_that_its_namespace_serves_under_a_host() {
+    let mut cluster = cluster();
+    cluster.with_web(1).apply(service("next")).apply(service_in("other", "next"));
+    let add = |cluster: &mut Cluster, namespace: &str, path: &str, annotations: Value| {
+        let spec = json!({ "rules": [rule("web.example", path, "Prefix", "next")] });
+        cluster.apply(ingress_with(namespace, "next", 2, annotations, spec)).go();
+    };
+    let of = |cluster: &Cluster, path: &str| {
+        cluster.rule("www.example", path).map(|rule| rule.backends[0].backend.id().to_string())
+    };
+    add(&mut cluster, "shop", "/next", json!({ format!("{NGINX}server-alias"): "www.example" }));
+    add(&mut cluster, "other", "/other", json!({}));
+    assert_eq!(of(&cluster, "/next").as_deref(), Some("shop/next:80"));
+    assert_eq!(of(&cluster, "/").as_deref(), Some("shop/web:80"), "of the Ingress beside it");
+    assert_eq!(of(&cluster, "/other").as_deref(), Some("shop/web:80"), "and of no other namespace");
+    add(&mut cluster, "shop", "/next", json!({}));
+    assert_eq!(of(&cluster, "/"), None);
+}
+
+#[test]
 fn of_two_default_backends_of_a_host_the_older_one_is_its_and_the_other_one_is_told() {
     let mut cluster = cluster();
     cluster.apply(service("web")).apply(service("next"));
@@ -244,6 +264,7 @@ fn world() -> Vec<Object> {
         ingress_with("shop", "a", 1, json!({ format!("{NGINX}affinity"): "cookie" }), web("b.example")),
         ingress_with("shop", "b", 2, json!({ "moorline.dev/hold": "1s" }), web("a.example")),
         ingress_with("shop", "c", 3, canary, json!({ "rules": [rule("a.example", "/", "Prefix", "next")] })),
+        ingress_with("shop", "d", 4, json!({ format!("{NGINX}server-alias"): "www.example" }), web("a.example")),
         ingress_with("other", "a", 1, json!({}), web("a.example")),
     ]
 }

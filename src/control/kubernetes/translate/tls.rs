@@ -60,8 +60,14 @@ pub(super) struct Tls {
     pub(super) secrets: BTreeSet<Name>,
 }
 
-/// What an Ingress says about TLS, and what is wrong with that. It is made anew when one of its Secrets has been read.
-pub(super) fn of(ingress: &Ingress, aliases: &[HostPattern], secrets: &Secrets, problems: &mut Vec<Problem>) -> Tls {
+/// What an Ingress says about TLS, and what is wrong with that. It is made anew when one of its Secrets has been read. `served`: the
+/// hosts of its rules, with their aliases.
+pub(super) fn of(
+    ingress: &Ingress,
+    mut served: BTreeSet<HostPattern>,
+    secrets: &Secrets,
+    problems: &mut Vec<Problem>,
+) -> Tls {
     let mut all = Tls::default();
     let (mut listed, mut named) = (HashSet::new(), Vec::new());
     let above: HashSet<HostPattern> = rule_hosts(ingress).filter_map(|host| wildcard(&host)).collect();
@@ -94,9 +100,8 @@ pub(super) fn of(ingress: &Ingress, aliases: &[HostPattern], secrets: &Secrets, 
         }
         all.hosts.extend(hosts.into_iter().map(|host| (host, secret.clone())));
     }
-    let others = rule_hosts(ingress).chain(aliases.iter().cloned());
-    let others = others.filter(|host| *host != HostPattern::Any && !listed.contains(host));
-    by_names(others.collect(), &named, &mut all.hosts, problems);
+    served.retain(|host| *host != HostPattern::Any && !listed.contains(host));
+    by_names(served, &named, &mut all.hosts, problems);
     all
 }
 
@@ -129,7 +134,7 @@ fn by_names(
     }
 }
 
-fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
+pub(super) fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
     let hosts = ingress.spec.rules.iter().flatten().filter_map(|rule| rule.host.as_deref());
     hosts.filter_map(|host| host.parse().ok())
 }

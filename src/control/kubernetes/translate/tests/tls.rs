@@ -89,6 +89,19 @@ fn hosts_that_tls_does_not_list_have_the_certificate_that_covers_them() {
 }
 
 #[test]
+fn an_alias_has_the_certificate_of_its_host_whichever_ingress_names_either() {
+    let mut cluster = cluster();
+    cluster.apply(service("web"));
+    cluster.secrets.insert(Name::new("shop", "one"), covering("one", &["a.example", "www.example"]));
+    cluster.apply(site("shop", "web", 1, &["a.example"], json!([{ "secretName": "one" }])));
+    let spec = json!({ "rules": [rule("a.example", "/b", "Prefix", "web")] });
+    let alias = json!({ format!("{NGINX}server-alias"): "www.example" });
+    cluster.apply(ingress_with("shop", "b", 2, alias, spec)).go();
+    assert_eq!(shown(&cluster), ["a.example one", "www.example one"]);
+    assert!(is_forced(&cluster, "www.example"));
+}
+
+#[test]
 fn a_wildcard_that_is_listed_is_for_the_hosts_below_it_that_the_certificate_names() {
     let mut cluster = cluster();
     cluster.apply(service("web"));
