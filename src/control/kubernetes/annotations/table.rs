@@ -127,7 +127,7 @@ pub const NGINX: &[Theirs] = &[
     yes("proxy-read-timeout", ""),
     yes("proxy-send-timeout", ""),
     yes("rewrite-target", "with captures; it makes the paths of this Ingress expressions, and of no other"),
-    yes("server-alias", ""),
+    yes("server-alias", "another name for the host, for whatever its namespace serves there"),
     yes("session-cookie-change-on-failure", "`true`: nobody waits for a pod that is away (`hold` 0)"),
     yes("session-cookie-conditional-samesite-none", ""),
     yes("session-cookie-domain", ""),
