@@ -57,9 +57,12 @@ class Site:
 
     # Moorline's own pod.
 
-    def pod(self):
+    def living(self):
         pods = json.loads(self.kubectl("-n", "moorline", "get", "pods", "-l", "app.kubernetes.io/name=moorline", "-o", "json"))["items"]
-        living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
+    def pod(self):
+        living = self.living()
         if len(living) != 1:
             raise Failed(f"{len(living)} replicas of moorline: one is measured")
         return living[0]
@@ -80,12 +83,21 @@ class Site:
         """Another pod, ready. Its log so far, as JSON."""
         before = self.pod()["metadata"]["uid"]
         self.kubectl("-n", "moorline", "delete", "pod", "-l", "app.kubernetes.io/name=moorline", "--force", "--grace-period=0")
-        self.kubectl("-n", "moorline", "rollout", "status", "deployment/moorline", "--timeout=180s")
-        name = self.pod()["metadata"]["name"]
-        assert self.pod()["metadata"]["uid"] != before
+        name = self.started(before)
         lines = self.kubectl("-n", "moorline", "logs", name).splitlines()
         self.until_answered("session-affinity.com")
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def started(self, before):
+        """The name of the pod that has come after this one, once it is ready: a roll-out's status may still be that of the old one."""
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            pods = self.living()
+            ready = [pod for pod in pods if any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))]
+            if len(pods) == 1 and ready and pods[0]["metadata"]["uid"] != before:
+                return pods[0]["metadata"]["name"]
+            time.sleep(0.1)
+        raise Failed("moorline does not start again")
 
     def forget_routes(self):
         """All but that of posts."""
