@@ -13,6 +13,7 @@ mod class;
 mod ingress;
 mod served;
 mod tls;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use std::sync::Arc;
 use self::backend::{BackendKey, Times};
 use self::bounds::PROBLEMS;
 pub use self::class::Ownership;
-use self::ingress::Translated;
 pub use self::served::Served;
 pub use self::tls::{SecretState, Secrets};
+use self::work::Translated;
 use super::index::{Dirty, Index};
 use super::objects::Name;
 use super::problem::{Problem, Reason, Verdict};

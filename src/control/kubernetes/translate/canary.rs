@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
 use super::Translator;
 use super::bounds::CANARY_PATHS;
-use super::ingress::{Target, Work};
+use super::work::{Target, Work};
 use crate::control::kubernetes::annotations::{self, CanaryAsked};
 use crate::control::kubernetes::objects::Ingress;
 use crate::control::kubernetes::problem::Reason;

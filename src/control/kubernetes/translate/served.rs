@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Translator;
-use super::ingress::Translated;
+use super::work::Translated;
 use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::Name;
 use crate::file::scalar::{show_duration, show_size};

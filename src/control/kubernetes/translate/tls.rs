@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::bounds::{SECRETS, TLS_HOSTS};
-use super::ingress::Translated;
+use super::work::Translated;
 use crate::control::kubernetes::annotations;
 use crate::control::kubernetes::objects::{Ingress, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
