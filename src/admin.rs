@@ -211,17 +211,3 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_of_ipv6_takes_ipv4_as_well() {
-        // Without IPv6 there is nothing to see.
-        let Ok(listener) = bind("[::]:0".parse().unwrap()) else { return };
-        let port = listener.local_addr().unwrap().port();
-        std::net::TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        std::net::TcpStream::connect(("::1", port)).expect("a connection");
-    }
-}

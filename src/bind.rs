@@ -14,10 +14,12 @@ pub fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Whoever starts anew need not wait for the last connections of the one before.
     socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
+    take_both(&socket, address)?;
     Ok(socket)
+}
+
+fn take_both(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() { socket.set_only_v6(false) } else { Ok(()) }
 }
 
 /// An address that cannot be listened on.
@@ -36,5 +38,19 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
         io::ErrorKind::PermissionDenied => "ports below 1024 need the capability CAP_NET_BIND_SERVICE".into(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_ipv6_takes_ipv4_as_well_whatever_the_system_does_by_itself() {
+        // A system without IPv6 has nothing to decide.
+        let Ok(socket) = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)) else { return };
+        socket.set_only_v6(true).expect("an option");
+        take_both(&socket, "[::]:0".parse().expect("an address")).expect("an option");
+        assert!(!socket.only_v6().expect("an option"));
     }
 }

@@ -53,8 +53,8 @@ pub fn make_room(sample: &impl AsFd, clients: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// The highest number that is given out while so many clients are served: with two for each, those of clients that are told that
-/// they cannot be, and the reserve.
+/// About the highest number that is given out while so many clients are served: with two for each, those of clients that are told
+/// that they cannot be, and the reserve, which is more than the process itself needs.
 fn last(clients: usize, limit: usize) -> usize {
     clients.saturating_mul(2).saturating_add(refusals(limit) + reserve(limit)).min(limit).saturating_sub(1)
 }

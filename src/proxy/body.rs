@@ -189,6 +189,13 @@ impl ResponseBody {
         Self(Some(download))
     }
 
+    /// The endpoint is not asked for more: the client has not taken what there is.
+    pub(super) fn waits_for_its_turn(&self) {
+        if let Some(download) = &self.0 {
+            download.exchange.waits_for_its_turn();
+        }
+    }
+
     /// No piece of it is larger than this from now on, unless it is here already.
     pub(super) fn read_at_most(&self, bytes: usize) {
         if let Some(Download { source: Source::Upstream { link: Some(link), .. }, .. }) = &self.0 {

@@ -44,8 +44,7 @@ impl Client {
         trusted: Option<Rc<[IpNet]>>,
         tls: Option<Secured>,
     ) -> Rc<Self> {
-        // An IPv4 client of a dual-stack socket is an IPv4 client.
-        let address = address.ip().to_canonical();
+        let address = address.ip();
         // The text of an address is a header value.
         let address_value =
             HeaderValue::try_from(address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"));

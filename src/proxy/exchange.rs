@@ -193,6 +193,16 @@ impl Exchange {
         }
     }
 
+    /// There is more, perhaps, and the client has not taken what was before it: now its time runs, and not the endpoint's.
+    pub(super) fn waits_for_its_turn(&self) {
+        let (watch, worker) = (&self.lane.watch, self.lane.worker());
+        // Once: whoever asks again is not given more of it.
+        if watch.silence().is_some() {
+            watch.set_silence(None);
+            watch.extend(worker.coarse().plus(worker.limits.body));
+        }
+    }
+
     /// The client got so much through a tunnel, which has ended.
     pub(super) fn tunnelled(&mut self, bytes: usize) {
         self.bytes += bytes as u64;

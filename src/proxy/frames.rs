@@ -34,7 +34,8 @@
 //!
 //! ## What it costs
 //! Less than 200 bytes for each connection, and 12 for each of as many streams as were open at a time. There is no
-//! allocation but for these. The verdict depends on the bytes and the times, never on the pieces in which they came.
+//! allocation but for these, and for a moment while some streams of several have been answered and not been taken. The verdict
+//! depends on the bytes and the times, never on the pieces in which they came.
 
 mod budget;
 mod flood;

@@ -110,8 +110,7 @@ impl Listener {
         let accept = async || match listener.accept().await {
             Ok((stream, peer)) => {
                 exhaustion.is_over();
-                // An IPv4 client of a dual-stack socket is an IPv4 client, to whoever is asked about it and in every log.
-                self.rules.take(&worker, stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
+                self.rules.take(&worker, stream, canonical(peer));
             }
             Err(error) => exhaustion.failed(&worker, &error).await,
         };
@@ -188,7 +187,7 @@ impl Rules {
     /// The same, once it is known whose connection it is.
     async fn take_announced(self: Rc<Self>, worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr) {
         let client = match announced::client(&worker, &mut stream).await {
-            Ok(client) => client.unwrap_or(peer),
+            Ok(client) => client.map_or(peer, canonical),
             Err(error) => {
                 worker.leave();
                 return tracing::debug!(%error, %peer, "connection closed");
@@ -207,8 +206,13 @@ impl Rules {
     }
 }
 
+/// An IPv4 client of a dual-stack socket is an IPv4 client, to whoever is asked about it and in every log.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
 fn contain(networks: &[IpNet], peer: SocketAddr) -> bool {
-    networks.iter().any(|network| network.contains(&peer.ip().to_canonical()))
+    networks.iter().any(|network| network.contains(&peer.ip()))
 }
 
 /// A system that has no descriptors left.

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,6 +22,7 @@ use tokio::time::timeout;
 use super::announced::receive;
 use super::linger::Linger;
 use super::listener::Rules;
+use super::socket::reset_at_end;
 use super::worker::Worker;
 
 /// So many are told, while they live on the descriptors that are kept back.
@@ -86,9 +86,8 @@ pub(super) fn turn_away(worker: &Worker, stream: TcpStream, rules: &Rc<Rules>, r
     worker.metrics.connections_refused.inc();
     let Some(told) = worker.overload.take(reason) else {
         worker.metrics.connections_reset.inc();
-        // A reset leaves nothing behind that would need memory for a while. If it cannot be had, so be it.
-        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-        return;
+        // A reset leaves nothing behind that would need memory for a while.
+        return reset_at_end(&stream);
     };
     let rules = Rc::clone(rules);
     tokio::task::spawn_local(async move {

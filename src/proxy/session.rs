@@ -142,9 +142,8 @@ fn legacy(persistence: &Persistence, keys: &KeyRing, headers: &HeaderMap, unix: 
     let name = persistence.policy.cookie.name.as_str();
     let fields = || headers.get_all(header::COOKIE).into_iter().map(HeaderValue::as_bytes);
     let values = || fields().flat_map(|field| session::values(field, name)).take(CANDIDATES);
-    let value = values()
-        .find(|value| legacy.home(value).is_some())
-        .or_else(|| values().find(|value| session::is_legacy(value)))?;
+    let at_home = values().find_map(|value| Some((value, Some(legacy.home(value)?))));
+    let (value, home) = at_home.or_else(|| Some((values().find(|value| session::is_legacy(value))?, None)))?;
     let is_unique = session::is_legacy_and_unique(value);
     // One that everybody on an endpoint has does not tell them apart, and all of them would go to one other endpoint. What
     // the client has beside it does.
@@ -153,7 +152,7 @@ fn legacy(persistence: &Persistence, keys: &KeyRing, headers: &HeaderMap, unix: 
     } else {
         keys.seed(&persistence.scope, fields(), unix)
     };
-    Some(Predecessor { home: legacy.home(value).cloned(), seed, is_unique })
+    Some(Predecessor { home: home.cloned(), seed, is_unique })
 }
 
 /// Takes our cookie out of every `Cookie` field.
@@ -240,7 +239,7 @@ mod tests {
         let key = LegacyKey::of("default-posts-80", "192.0.2.1:80".parse().unwrap());
         let old = "moorline=e2a8f6a6d3f3c41a0c2ab26a9b1d2a5c";
         let home = format!("moorline={}", hex(&md5("default-posts-80192.0.2.1:80")));
-        let homes = Some([(key, fixture.endpoint.id.clone())].into());
+        let homes = Some(std::sync::Arc::new([(key, fixture.endpoint.id.clone())].into()));
         fixture.persistence.legacy = Some(Box::new(session::Legacy { until: 100, homes }));
         let mut read = |cookies: &str, unix| {
             let mut headers = HeaderMap::new();

@@ -32,8 +32,8 @@ impl OverTcp for TcpStream {
     }
 }
 
-/// Has the connection end with a reset when it is closed: its peer does not take that for the end of what was sent, and the
-/// system keeps nothing that nobody reads.
+/// Has the connection end with a reset when it is closed, if that can be had: its peer does not take that for the end of what was
+/// sent, and the system keeps nothing that nobody reads.
 pub(super) fn reset_at_end(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

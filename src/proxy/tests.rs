@@ -57,7 +57,7 @@ fn rows() -> Vec<(&'static str, String, &'static str)> {
             "waits",
         ),
         ("HTTP/2, from a client: of all of them together", window(http2::CONNECTION_WINDOW), "waits"),
-        ("HTTP/2, to a client: of one response, not written yet", bytes(http2::SEND_BUFFER), "waits"),
+        ("HTTP/2, to a client: of one response, not written yet", bytes(http2::SEND_BUFFER), "waits, but one piece"),
         (
             "HTTP/2, to a client: of all of them together",
             bytes(backlog::MOST),

@@ -9,14 +9,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// Messages up to this size are written in one piece.
 const SMALL: usize = 2048;
 
 /// Who wants to know what moves.
 pub(super) trait Observer<S> {
-    /// So much is read at a time, at most.
+    /// So much is read at a time, at most; never nothing, which would be the end.
     fn most(&self) -> usize {
         usize::MAX
     }
@@ -64,16 +64,9 @@ impl<S, O: Observer<S>> Wire<S, O> {
 
 impl<S: AsyncRead + Unpin, O: Observer<S> + Unpin> AsyncRead for Wire<S, O> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let (before, most) = (buf.filled().len(), self.observer.most());
-        let polled = if most < buf.remaining() {
-            let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
-            let polled = Pin::new(&mut self.stream).poll_read(cx, &mut part);
-            let read = part.filled().len();
-            buf.advance(read);
-            polled
-        } else {
-            Pin::new(&mut self.stream).poll_read(cx, buf)
-        };
+        let before = buf.filled().len();
+        let most = u64::try_from(self.observer.most()).unwrap_or(u64::MAX);
+        let polled = Pin::new(&mut (&mut self.stream).take(most)).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.observer.read();
         }

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 use moorline::routing::filters::{Access, Cors, Filters, Location, OriginPattern, Redirect, Timeouts};
 use moorline::routing::{PathMatch, Protocol, Rule};
 
-use crate::support::frames::{self, Connection, DATA, END_STREAM, frame};
+use crate::support::frames::{self, Connection, DATA, END_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame};
 use crate::support::{
     Act, Behaviour, Browser, Client, Origin, Proxy, backend, eventually, http2_origin, origin, proxy, rewrite, rule,
     rules,
@@ -277,6 +277,52 @@ async fn a_rule_may_be_more_patient_than_the_limits() {
     other.client().await.get("/").await.expect(504);
     next.notify_one();
     patient.reads("data: piece").await;
+}
+
+/// What nobody takes from it is not its silence.
+#[tokio::test]
+async fn an_endpoint_is_not_silent_while_what_it_says_waits_behind_what_the_client_does_not_read() {
+    let next = std::sync::Arc::new(tokio::sync::Notify::new());
+    let events = origin("a").behave(Behaviour::Pieces(std::sync::Arc::clone(&next))).run().await;
+    let (big, hangs) =
+        (origin("b").behave(Behaviour::Flood).run().await, origin("c").behave(Behaviour::Hang).run().await);
+    let timeouts = Timeouts { read: Some(Duration::from_secs(2)), ..Timeouts::default() };
+    let proxy = proxy().workers(1).table(|keys| {
+        let paths = [("/", &events), ("/big", &big), ("/hangs", &hangs)].map(|(path, origin)| {
+            let filters = Some(Box::new(Filters { timeouts: timeouts.clone(), ..Filters::default() }));
+            let backend = backend(origin.name, &[origin], Protocol::Http, keys);
+            (PathMatch::prefix(path).unwrap(), Rule { filters, ..rule(&[(1, &backend)]) })
+        });
+        rules(paths.into())
+    });
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let says = async {
+        loop {
+            ticks.tick().await;
+            next.notify_one();
+        }
+    };
+    let reads = async {
+        let mut client = Connection::open(proxy.address).await;
+        let settings = frame(SETTINGS, 0, 0, [&[0, 4][..], &i32::MAX.to_be_bytes()].concat());
+        let wide = frame(WINDOW_UPDATE, 0, 0, (i32::MAX - 65_535).to_be_bytes());
+        client.send(&[settings, wide, frames::get(1, "/"), frames::get(3, "/big")]).await;
+        eventually("both are under way", || events.open() + big.open() == 2).await;
+        // Others outstay the limit: so much time has passed for these, too.
+        for _ in 0..2 {
+            proxy.client().await.get("/hangs").await.expect(504);
+        }
+        let mut pieces = 0;
+        while pieces < 100 {
+            let next = client.next().await.expect("the connection goes on");
+            assert_ne!(next.kind, RST_STREAM, "stream {} is broken off", next.stream);
+            pieces += usize::from((next.kind, next.stream) == (DATA, 1));
+        }
+    };
+    tokio::select! {
+        () = says => {}
+        () = reads => {}
+    }
 }
 
 #[tokio::test]

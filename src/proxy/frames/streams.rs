@@ -93,9 +93,13 @@ impl Streams {
         if self.open.len() <= number {
             return None;
         }
-        let mut ages: Vec<u32> = self.open.iter().map(|open| age(open.moved, now)).collect();
-        let (_, age, _) = ages.select_nth_unstable_by(number, |one, other| other.cmp(one));
-        Some(Millis(now.0.saturating_sub((*age).into())))
+        let ages = self.open.iter().map(|open| age(open.moved, now));
+        let age = if number == 0 {
+            ages.max()?
+        } else {
+            *ages.collect::<Vec<u32>>().select_nth_unstable_by(number, |one, other| other.cmp(one)).1
+        };
+        Some(Millis(now.0.saturating_sub(age.into())))
     }
 
     /// No stream beyond this one will be answered.

@@ -115,7 +115,8 @@ fn check_target<'b>(method: &str, target: &'b [u8], bounds: &Bounds) -> Result<O
     Ok(named)
 }
 
-/// Checks a path with its query, as `:path` of HTTP/2 has it.
+/// Checks a path with its query, as `:path` of HTTP/2 has it, but for a fragment: that was cut off before anybody could see it (by
+/// the http crate), and what is looked at here is what is sent on.
 pub(in crate::proxy) fn check_path(path: &[u8]) -> Result<(), Rule> {
     check_slashes(look(path)?, path)
 }

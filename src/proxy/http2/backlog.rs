@@ -28,7 +28,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::super::body::{Broken, ResponseBody};
-use super::super::connection::BODY_BUFFER;
 use super::super::watch::Watch;
 
 /// From here on nothing more is asked for. A piece may come on top.
@@ -116,9 +115,7 @@ impl Backlog {
 
     /// So much may be read of a body at a time.
     fn share(&self) -> usize {
-        let share = (PIECES / (self.bodies.get() + self.left.get()).max(1)).max(FRAME);
-        // More is never read, and a read that is bounded clears its room first (`wire`).
-        if share < BODY_BUFFER { share } else { usize::MAX }
+        (PIECES / (self.bodies.get() + self.left.get()).max(1)).max(FRAME)
     }
 
     fn has_room(&self) -> bool {
@@ -168,6 +165,7 @@ impl Body for Paced {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         if !this.backlog.admits(&mut this.number, cx) {
+            this.body.waits_for_its_turn();
             return Poll::Pending;
         }
         this.body.read_at_most(this.backlog.share());
@@ -285,7 +283,7 @@ mod tests {
     fn where_there_are_many_bodies_their_pieces_are_small() {
         let backlog = backlog();
         backlog.bodies.set(1);
-        assert_eq!(backlog.share(), usize::MAX, "alone it has all that there is");
+        assert_eq!(backlog.share(), PIECES, "alone it has all that there is");
         backlog.bodies.set(40);
         assert_eq!(backlog.share(), PIECES / 40);
         backlog.bodies.set(100);

@@ -9,7 +9,8 @@ const INTRODUCTION: &str = "# Refusals
 
 What the guard refuses on the bytes of an HTTP/1 connection, before anything else reads them. A client gets the answer
 after those of the requests before it, and the connection is closed; a response that breaks a rule becomes 502, or is
-broken off if it had begun. The names do not change; `moorline_refusals_total` counts by them.
+broken off if it had begun. Hosts and targets are held to the same over HTTP/2, where the stream is answered and the connection goes
+on; a fragment is cut off there before anything can see it. The names do not change; `moorline_refusals_total` counts by them.
 
 Written by `UPDATE_DOCS=1 cargo test --lib proxy::guard`.
 
