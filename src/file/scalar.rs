@@ -133,9 +133,9 @@ pub fn network(text: &str) -> Result<IpNet, NetworkError> {
 
 /// A network of IPv4 in the clothes of IPv6 is one of IPv4, as its addresses are.
 fn canonical(network: IpNet) -> IpNet {
-    let mapped = network.prefix_len().checked_sub(96).zip(Some(network.addr().to_canonical()));
-    let narrow = mapped.filter(|(_, addr)| network.addr().is_ipv6() && addr.is_ipv4());
-    narrow.and_then(|(length, addr)| IpNet::new(addr, length).ok()).unwrap_or(network)
+    let IpNet::V6(wide) = network else { return network };
+    let narrow = wide.addr().to_ipv4_mapped().zip(wide.prefix_len().checked_sub(96));
+    narrow.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
 }
 
 /// The name of a backend or an endpoint.

@@ -16,7 +16,7 @@ use aws_lc_rs::digest;
 
 pub use self::cookies::{Pairs, values, without};
 pub use self::key::{Key, KeyId, KeyRing, KeyRingError, SECRET_LEN};
-pub use self::legacy::{Legacy, LegacyKey, Predecessor, is_legacy, is_legacy_and_unique};
+pub use self::legacy::{Homes, Legacy, LegacyKey, Predecessor, is_legacy, is_legacy_and_unique};
 pub use self::memory::Remembered;
 pub use self::token::{Claims, ENCODED_LEN, SessionId, Token};
 use super::balance::Strategy;

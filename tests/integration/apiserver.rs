@@ -5,11 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine;
-use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Authority, Browser, Client, Cluster, Lists, PATIENCE, Refusal, cluster, eventually, ingress, origin, service, slice,
+    Authority, Client, Cluster, Lists, Refusal, cluster, eventually, ingress, origin, service, slice, until,
 };
 
 #[tokio::test]
@@ -51,6 +50,22 @@ async fn a_streamed_list_that_fails_is_asked_for_page_by_page() {
     cluster.api.relent();
     cluster.learns("new").await;
     assert!(cluster.api.listed("ingresses").1 > 0);
+}
+
+#[tokio::test]
+async fn a_streamed_list_that_is_cut_off_says_nothing_about_the_next_one() {
+    let cluster = cluster().run().await;
+    let streamed = || cluster.api.listed("ingresses").0;
+    let before = streamed();
+    cluster.api.refuse("ingresses", Refusal::plain(200, ""));
+    cluster.api.forget(false);
+    eventually("one is cut off", || streamed() > before).await;
+    cluster.api.relent();
+    cluster.learns("new").await;
+    let before = streamed();
+    cluster.api.forget(false);
+    eventually("another one is streamed", || streamed() > before).await;
+    cluster.learns("newer").await;
 }
 
 #[tokio::test]
@@ -185,13 +200,7 @@ async fn a_server_that_is_away_is_waited_for() {
     cluster.api.stop().await;
     cluster.api.put("ingresses", ingress("new", "posts"));
     let failed = async || cluster.proxy.metric("moorline_kubernetes_watch_errors_total{kind=\"Ingress\"}").await;
-    cluster
-        .is_served_while(async {
-            while failed().await < Some(3.0) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+    cluster.is_served_while(until("it has failed three times", async || failed().await >= Some(3.0))).await;
     cluster.api.start();
     cluster.is_served_while(cluster.serves("new", "posts")).await;
 }
@@ -261,15 +270,6 @@ fn secret(namespace: &str, name: &str, (cert, key): (&str, &str)) -> Value {
     })
 }
 
-/// Waits until this is shown to whoever asks for the host.
-async fn is_shown(cluster: &Cluster, host: &str, expected: &CertificateDer<'_>) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while Browser::careless().connect(cluster.proxy.tls(), host).await.shown() != *expected {
-        assert!(tokio::time::Instant::now() < deadline, "another one is shown");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_certificate_that_could_not_be_read_at_first_is_shown_nevertheless() {
     let authority = Authority::new();
@@ -280,7 +280,7 @@ async fn a_certificate_that_could_not_be_read_at_first_is_shown_nevertheless() {
     eventually("it has been asked for", || cluster.api.asked("secrets").iter().any(|asked| asked.status == 500)).await;
     cluster.api.relent();
     cluster.serves("site", "posts").await;
-    is_shown(&cluster, "site", &der).await;
+    cluster.proxy.shows("site", &der).await;
 }
 
 #[tokio::test]
@@ -299,13 +299,13 @@ async fn a_certificate_is_read_again_when_an_ingress_that_names_it_changes_and_n
         der
     };
     let (first, other) = (issue("changing"), issue("bystander"));
-    is_shown(&cluster, "changing", &first).await;
-    is_shown(&cluster, "bystander", &other).await;
+    cluster.proxy.shows("changing", &first).await;
+    cluster.proxy.shows("bystander", &other).await;
     let renewed = issue("changing");
     let mut object = with_tls("changing");
     object["metadata"]["annotations"] = json!({ "nginx.ingress.kubernetes.io/proxy-body-size": "2m" });
     cluster.api.put("ingresses", object);
-    is_shown(&cluster, "changing", &renewed).await;
+    cluster.proxy.shows("changing", &renewed).await;
     let reads = |host: &str| {
         let name = format!("{host}-tls");
         cluster.api.asked("secrets").iter().filter(|asked| asked.name == name).count()
@@ -342,10 +342,6 @@ async fn its_ports_are_open_over_ipv4_and_ipv6_and_a_client_of_ipv4_is_one() {
 }
 
 /// Waits until nobody serves a host.
-async fn eventually_not(cluster: &crate::support::Cluster, host: &str) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while cluster.served_by(host).await.is_some() {
-        assert!(tokio::time::Instant::now() < deadline, "{host} is served still");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+async fn eventually_not(cluster: &Cluster, host: &str) {
+    until(&format!("{host} is served by nobody"), async || cluster.served_by(host).await.is_none()).await;
 }

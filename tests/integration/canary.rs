@@ -65,7 +65,7 @@ async fn taken_over(until: u64) -> (Vec<Origin>, Proxy) {
         let home = |o: &Origin| (LegacyKey::of("shop-web-80", o.address), EndpointId::new(&id, o.name));
         let homes: HashMap<_, _> = origins.iter().map(home).collect();
         let mut persistence = sessions(SessionPolicy::default());
-        persistence.legacy = Some(Box::new(Legacy { until, homes: Some(homes) }));
+        persistence.legacy = Some(Box::new(Legacy { until, homes: Some(homes.into()) }));
         rules(vec![(PathMatch::prefix("/").unwrap(), Rule { session: Some(persistence), ..rule(&[(1, &web)]) })])
     });
     (origins, proxy)

@@ -60,7 +60,7 @@ pub enum FeedError {
     #[error("the server ended the watch: {} (code {})", .0.message, .0.code)]
     Refused(Box<Status>),
     /// The server has ended a watch, and does not say why.
-    #[error("the server ended the watch as soon as it had begun")]
+    #[error("the server ended the watch before its time")]
     Short,
 }
 

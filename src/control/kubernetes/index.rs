@@ -3,6 +3,7 @@
 //! A synchronous structure: [`apply`](Index::apply), [`delete`](Index::delete), [`reset`](Index::reset). In which order
 //! things happen to it makes no difference to what it holds in the end.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -154,36 +155,37 @@ impl Index {
         self.ingresses.get(name)
     }
 
-    /// The Ingresses that name this host, as it is written in them; the empty one is that of rules without a host, and of
-    /// default backends.
-    pub(super) fn sharing(&self, host: &str) -> impl Iterator<Item = &Arc<Ingress>> {
-        self.by_host.get(host).into_iter().flatten().filter_map(|name| self.ingresses.get(name))
+    /// The Ingresses of a namespace that name this host; the empty one is that of rules without a host, and of default backends.
+    pub(super) fn sharing<'i>(
+        &'i self,
+        namespace: &'i Arc<str>,
+        host: &str,
+    ) -> impl Iterator<Item = &'i Arc<Ingress>> + use<'i> {
+        self.by_host
+            .get(host)
+            .into_iter()
+            .flat_map(|named| beside(named, namespace))
+            .filter_map(|name| self.ingresses.get(name))
     }
 
     fn replace_ingress(&mut self, old: Option<&Ingress>, new: Option<&Ingress>) {
         if let Some(old) = old {
             for host in hosts(old) {
-                let beside = |other: &&Name| other.namespace == old.name.namespace;
-                self.dirty.ingresses.extend(self.by_host.get(host).into_iter().flatten().filter(beside).cloned());
-                if let Some(named) = self.by_host.get_mut(host) {
-                    named.remove(&old.name);
-                    if named.is_empty() {
-                        self.by_host.remove(host);
-                    }
+                let Some(named) = self.by_host.get_mut(&*host) else { continue };
+                self.dirty.ingresses.extend(beside(named, &old.name.namespace).cloned());
+                named.remove(&old.name);
+                if named.is_empty() {
+                    self.by_host.remove(&*host);
                 }
             }
             self.dirty.ingresses.insert(old.name.clone());
         }
         if let Some(new) = new {
             for host in hosts(new) {
-                if !self.by_host.contains_key(host) {
-                    self.by_host.insert(host.into(), BTreeSet::new());
-                }
-                let Some(named) = self.by_host.get_mut(host) else { continue };
+                let named = self.by_host.entry(host.into()).or_default();
                 named.insert(new.name.clone());
                 // What Ingresses say of each other's hosts counts within a namespace.
-                let beside = |other: &&Name| other.namespace == new.name.namespace;
-                self.dirty.ingresses.extend(named.iter().filter(beside).cloned());
+                self.dirty.ingresses.extend(beside(named, &new.name.namespace).cloned());
             }
             self.dirty.ingresses.insert(new.name.clone());
         }
@@ -237,12 +239,20 @@ impl Dirty {
     }
 }
 
-/// The hosts that an Ingress says something about: who has a default backend says something about any.
-fn hosts(ingress: &Ingress) -> BTreeSet<&str> {
+/// Those of a namespace.
+fn beside<'n>(names: &'n BTreeSet<Name>, namespace: &'n Arc<str>) -> impl Iterator<Item = &'n Name> {
+    let first = Name { namespace: Arc::clone(namespace), name: Arc::default() };
+    names.range(first..).take_while(move |name| name.namespace == *namespace)
+}
+
+/// The hosts that an Ingress says something about, however they are spelt: who has a default backend says something about any.
+fn hosts(ingress: &Ingress) -> BTreeSet<Cow<'_, str>> {
     let any = ingress.spec.default_backend.as_ref().map(|_| "");
     let rules = ingress.spec.rules.iter().flatten().map(|rule| rule.host.as_deref().unwrap_or_default());
     let tls = ingress.spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten()).map(String::as_str);
-    rules.chain(tls).chain(any).collect()
+    let canonical =
+        |host: &'_ str| host.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
+    rules.chain(tls).chain(any).map(|host| canonical(host).map_or(Cow::Borrowed(host), Cow::Owned)).collect()
 }
 
 /// Does it ask for the same? The status is ours, and the version says nothing by itself.

@@ -115,6 +115,9 @@ impl Reconciler {
             }
             let keys = inputs.keys.borrow_and_update().clone();
             let (true, Some(keys)) = (inputs.awaited.is_empty(), keys) else { continue };
+            if patience.is_some_and(|until| Instant::now() < until) && !self.has_read(outputs) {
+                continue;
+            }
             let (now, changed) = (self.clock.millis(), self.index.take_changed());
             let Some(translation) = self.translator.translate(&mut self.index, &self.secrets, &keys, now) else {
                 continue;
@@ -122,8 +125,7 @@ impl Reconciler {
             self.want(&changed, outputs);
             if self.generation == 0 {
                 let until = *patience.get_or_insert_with(|| Instant::now() + PATIENCE);
-                let is_read = outputs.wanted.borrow().keys().all(|name| self.secrets.contains_key(name));
-                if !is_read && Instant::now() < until {
+                if !self.has_read(outputs) && Instant::now() < until {
                     // Nobody is to see the default certificate only because a Secret is still under way.
                     self.translator.discard(&mut self.index);
                     continue;
@@ -132,6 +134,11 @@ impl Reconciler {
             }
             self.publish(translation, keys, outputs);
         }
+    }
+
+    /// Have all Secrets been read that have been asked for?
+    fn has_read(&self, outputs: &Outputs) -> bool {
+        outputs.wanted.borrow().keys().all(|name| self.secrets.contains_key(name))
     }
 
     /// Takes a change, and those that come closely behind it.

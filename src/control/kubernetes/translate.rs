@@ -11,6 +11,7 @@ mod bounds;
 mod canary;
 mod class;
 mod ingress;
+mod neighbours;
 mod served;
 mod tls;
 mod work;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use self::backend::{BackendKey, Times};
 use self::bounds::PROBLEMS;
 pub use self::class::Ownership;
+use self::neighbours::Neighbours;
 pub use self::served::Served;
 pub use self::tls::{SecretState, Secrets};
 use self::work::Translated;
@@ -50,7 +52,7 @@ pub struct Settings {
 /// Makes tables, and remembers of the last one what the next one will need again.
 #[derive(Debug)]
 pub struct Translator {
-    settings: Settings,
+    settings: Arc<Settings>,
     ingresses: BTreeMap<Name, Translated>,
     backends: HashMap<BackendKey, Arc<Backend>>,
     /// The port that gets what no Ingress wants.
@@ -81,7 +83,7 @@ impl Translator {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
-            settings,
+            settings: Arc::new(settings),
             ingresses: BTreeMap::new(),
             backends: HashMap::new(),
             default: None,
@@ -159,8 +161,9 @@ impl Translator {
         if dirty.ingresses.is_empty() && !rebuilt && !rekeyed && !dirty.all && !is_other_default {
             return None;
         }
+        let neighbours = Neighbours::new(index, Arc::clone(&self.settings));
         for name in dirty.ingresses {
-            self.retranslate(index, secrets, keys, &name, now);
+            self.retranslate(&neighbours, secrets, keys, &name, now);
         }
         self.prune();
         Some(self.assemble(index, secrets, keys, now))
@@ -184,6 +187,7 @@ impl Translator {
             }
             changed = true;
             let backend = self.build(index, &key, endpoints, keys);
+            self.times.forget_others(self.backends.get(&key), &backend);
             dirty.ingresses.extend(self.users.get(&key.service).into_iter().flatten().cloned());
             self.backends.insert(key, backend);
         }
@@ -222,7 +226,15 @@ impl Translator {
         Arc::new(backend.speaking(protocol(index, key)))
     }
 
-    fn retranslate(&mut self, index: &Index, secrets: &Secrets, keys: &KeyRing, name: &Name, now: Millis) {
+    fn retranslate(
+        &mut self,
+        neighbours: &Neighbours<'_>,
+        secrets: &Secrets,
+        keys: &KeyRing,
+        name: &Name,
+        now: Millis,
+    ) {
+        let index = neighbours.index;
         if let Some(before) = self.ingresses.remove(name) {
             for service in before.services {
                 if let Some(users) = self.users.get_mut(&service) {
@@ -237,7 +249,7 @@ impl Translator {
         else {
             return;
         };
-        let translated = self.ingress(index, secrets, keys, ingress, now);
+        let translated = self.ingress(neighbours, secrets, keys, ingress, now);
         for service in &translated.services {
             self.users.entry(service.clone()).or_default().insert(name.clone());
         }

@@ -22,16 +22,28 @@ pub enum AttributeError {
     Domain(#[from] HostError),
 }
 
+fn fits(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b';'
+}
+
 /// A `Path`.
 ///
 /// # Errors
 /// If it is none.
 pub fn path(text: &str) -> Result<String, AttributeError> {
-    let fits = |byte: u8| byte.is_ascii_graphic() && byte != b';';
     if !text.starts_with('/') || !text.bytes().all(fits) {
         return Err(AttributeError::Path);
     }
     if text.len() > LONGEST_PATH { Err(AttributeError::TooLong) } else { Ok(text.to_owned()) }
+}
+
+/// The longest `Path` that a cookie of this path may have: where something in it cannot stand there, one that is above it (RFC 6265
+/// §5.1.4), so that it comes back.
+#[must_use]
+pub fn path_above(path: &str) -> &str {
+    let whole = path.bytes().take_while(|byte| fits(*byte)).count().min(LONGEST_PATH);
+    let end = if whole == path.len() { whole } else { path[..whole].rfind('/').map_or(0, |slash| slash + 1) };
+    if path.starts_with('/') { &path[..end] } else { "/" }
 }
 
 /// A `Domain`, in its canonical form and without the dot that once stood before it (RFC 6265 §5.2.3).
@@ -56,6 +68,17 @@ mod tests {
             assert_eq!(path(bad), Err(AttributeError::Path), "{bad:?}");
         }
         assert_eq!(path(&format!("/{}", "x".repeat(LONGEST_PATH))), Err(AttributeError::TooLong));
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_said_is_that_of_what_is_above_it() {
+        let long = format!("/a/{}", "x".repeat(LONGEST_PATH));
+        for (asked, said) in
+            [("/a/b", "/a/b"), ("/a/b;c/d", "/a/"), ("/caf\u{e9}", "/"), ("b", "/"), ("", "/"), (&long, "/a/")]
+        {
+            assert_eq!(path_above(asked), said);
+            assert!(path(said).is_ok() && (asked.starts_with(said) || said == "/"), "{asked} is below it");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use md5::{Digest, Md5};
 
@@ -30,13 +31,16 @@ const SECONDS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LegacyKey([u8; 16]);
 
+/// The endpoints that they name. Many rules may lead to the same.
+pub type Homes = Arc<HashMap<LegacyKey, EndpointId>>;
+
 /// Such cookies, and the endpoints that they name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Legacy {
     /// Until when they are honoured, in unix seconds.
     pub until: u64,
     /// Who had which address under ingress-nginx, and has it still; `None` in `balanced` mode.
-    pub homes: Option<HashMap<LegacyKey, EndpointId>>,
+    pub homes: Option<Homes>,
 }
 
 /// What such a cookie says about the session that follows it.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use kube::Resource;
@@ -11,7 +12,7 @@ use kube::api::WatchEvent;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{Feed, FeedError, Name, Seen, State};
+use super::{Feed, FeedError, Name, SHORTEST, Seen, State};
 
 /// On the bookmark behind the last of the objects that there were.
 const END: &str = "k8s.io/initial-events-end";
@@ -69,7 +70,10 @@ where
                 WatchEvent::Error(status) => return Err(FeedError::Refused(status)),
             }
         }
-        Ok(None)
+        let asked = Duration::from_secs(self.watch.timeout.unwrap_or_default().into());
+        let is_over = Instant::now().saturating_duration_since(since) + SHORTEST >= asked;
+        // What ends sooner was cut off, by whatever stands between.
+        if is_over { Ok(None) } else { Err(FeedError::Short) }
     }
 
     async fn pages(&mut self) -> Result<Vec<T>, FeedError> {

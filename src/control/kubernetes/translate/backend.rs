@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::bounds::{ENDPOINTS, EXPECTED};
 use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::{Name, PodReference, Service, ServicePort, Set, SliceEndpoint};
-use crate::routing::{BackendId, Condition, Endpoint, EndpointId, Incarnation, Millis, Protocol, Return};
+use crate::routing::{Backend, BackendId, Condition, Endpoint, EndpointId, Incarnation, Millis, Protocol, Return};
 
 /// How long what a slice says may be ahead of what a pod says.
 const VERIFIED_WITHIN: Duration = Duration::from_secs(5);
@@ -130,6 +130,15 @@ impl Times {
             if claims.is_empty() {
                 self.unverified.remove(namespace);
             }
+        }
+    }
+
+    /// Forgets the endpoints of a backend that it has not any more: should one come again, it is another's beginning.
+    pub fn forget_others(&mut self, before: Option<&Arc<Backend>>, now: &Backend) {
+        let are: HashSet<&EndpointId> = now.endpoints().iter().map(|endpoint| &endpoint.id).collect();
+        let before = before.into_iter().flat_map(|backend| backend.endpoints());
+        for endpoint in before.filter(|endpoint| !are.contains(&endpoint.id)) {
+            self.forget(std::slice::from_ref(endpoint));
         }
     }
 

@@ -1,20 +1,19 @@
 //! One Ingress → its rules.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
+use super::Translator;
 use super::backend::BackendKey;
 use super::bounds::ENDPOINTS;
+use super::neighbours::Neighbours;
 use super::tls::{self, Secrets};
 use super::work::{Target, Translated, Work};
-use super::{Settings, Translator};
 use crate::control::kubernetes::annotations::{self, LegacyCookies, SessionAsked};
-use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::Ingress;
 use crate::control::kubernetes::problem::Reason;
-use crate::routing::session::{Legacy, LegacyKey};
+use crate::routing::session::{Legacy, attribute};
 use crate::routing::{Backend, HostPattern, KeyRing, Millis, PathMatch, Persistence, Rule, Scope, Weighted};
 
 /// Where clients find HTTPS: the port of the Service in front of us.
@@ -23,23 +22,21 @@ const HTTPS: u16 = 443;
 impl Translator {
     pub(super) fn ingress(
         &mut self,
-        index: &Index,
+        neighbours: &Neighbours<'_>,
         secrets: &Secrets,
         keys: &KeyRing,
         ingress: &Ingress,
         now: Millis,
     ) -> Translated {
         let read = annotations::read(&ingress.annotations, &self.settings.annotations_prefix);
-        let mut work = Work::new(ingress, index, keys, now, read);
+        let mut work = Work::new(ingress, neighbours, keys, now, read);
         if work.asked.canary.is_some() {
             // The TLS of a host is the business of the Ingress that a canary stands beside.
-            self.canary_alone(&mut work);
+            Self::canary_alone(&mut work);
         } else {
-            let mut hosts: BTreeSet<HostPattern> = tls::rule_hosts(ingress).collect();
-            let aliases: Vec<_> = hosts.iter().map(|host| work.aliases(host, &self.settings)).collect();
-            hosts.extend(aliases.iter().flat_map(|all| all.iter()).chain(&work.asked.aliases).cloned());
-            work.out.tls = tls::of(ingress, hosts, secrets, &mut work.out.problems);
             self.rules(&mut work);
+            let served = work.out.rules.iter().map(|(host, ..)| host.clone()).collect();
+            work.out.tls = tls::of(ingress, served, secrets, &mut work.out.problems);
         }
         work.shorten();
         work.out
@@ -50,15 +47,15 @@ impl Translator {
         for rule in spec.rules.iter().flatten() {
             let Some(host) = work.host(rule.host.as_deref()) else { continue };
             for path in rule.http.iter().flat_map(|http| &http.paths) {
-                if !work.has_room(&host, path.path.as_deref(), &self.settings) {
+                if !work.has_room(&host, path.path.as_deref()) {
                     return;
                 }
                 let Some(matched) = work.path(&host, path) else { continue };
                 let made = self.rule(work, &host, path, &matched);
-                work.list(&host, &matched, &made, false, &self.settings);
+                work.list(&host, &matched, &made, false);
             }
             if let Some(default) = &spec.default_backend {
-                if !work.has_room(&host, None, &self.settings) {
+                if !work.has_room(&host, None) {
                     return;
                 }
                 self.default(work, &host, default);
@@ -74,7 +71,7 @@ impl Translator {
         let path = HTTPIngressPath { backend: backend.clone(), path: None, path_type: "Prefix".to_owned() };
         let root = PathMatch::Prefix("".into());
         let made = self.rule(work, host, &path, &root);
-        work.list(host, &root, &made, *host != HostPattern::Any, &self.settings);
+        work.list(host, &root, &made, *host != HostPattern::Any);
     }
 
     fn rule(
@@ -84,7 +81,7 @@ impl Translator {
         path: &HTTPIngressPath,
         matched: &PathMatch,
     ) -> Arc<Rule> {
-        let has_tls = work.has_tls(host, &self.settings);
+        let has_tls = work.about(host).has_tls;
         let like_nginx = self.settings.like_nginx || work.asked.like_nginx;
         let redirects = work.asked.force_ssl_redirect || (has_tls && work.asked.ssl_redirect.unwrap_or(like_nginx));
         let target = work.target(&path.backend);
@@ -96,12 +93,10 @@ impl Translator {
             backends.push(Weighted { weight: asked.weight, backend });
             Box::new(asked.canary.clone())
         });
-        let session = work
-            .asked
-            .session
-            .clone()
-            .zip(target)
-            .map(|(session, target)| persistence(&self.settings, session, work.ingress, &target, path, &backends));
+        let session =
+            work.asked.session.clone().zip(target).map(|(session, target)| {
+                persistence(work, self.settings.legacy_until, session, &target, path, &primary)
+            });
         Arc::new(Rule {
             backends: backends.into(),
             balance: work.asked.balance(),
@@ -131,29 +126,22 @@ impl Translator {
 }
 
 fn persistence(
-    settings: &Settings,
+    work: &mut Work<'_>,
+    legacy_until: Option<u64>,
     session: SessionAsked,
-    ingress: &Ingress,
     target: &Target,
     path: &HTTPIngressPath,
-    backends: &[Weighted],
+    backend: &Backend,
 ) -> Persistence {
     let mut policy = session.policy;
     if session.path_of_rule {
         let typed = path.path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/");
-        policy.cookie.path = typed.chars().take_while(|letter| letter.is_ascii_graphic() && *letter != ';').collect();
+        policy.cookie.path = attribute::path_above(typed).to_owned();
     }
     let BackendKey { service, port, .. } = &target.key;
-    let legacy = settings.legacy_until.filter(|_| session.legacy != LegacyCookies::None).map(|until| {
-        if session.legacy == LegacyCookies::Nameless {
-            return Box::new(Legacy { until, homes: None });
-        }
-        let name = format!("{}-{}-{}", ingress.name.namespace, service.name, target.typed_port);
-        let endpoints = backends[..1].iter().flat_map(|weighted| weighted.backend.endpoints());
-        let homes = endpoints.flat_map(|endpoint| {
-            endpoint.addresses.iter().map(|address| (LegacyKey::of(&name, *address), endpoint.id.clone()))
-        });
-        Box::new(Legacy { until, homes: Some(homes.collect()) })
+    let legacy = legacy_until.filter(|_| session.legacy != LegacyCookies::None).map(|until| {
+        let homes = (session.legacy != LegacyCookies::Nameless).then(|| work.homes(target, backend));
+        Box::new(Legacy { until, homes })
     });
     Persistence { scope: Scope::new(&service.namespace, &service.name, port, &policy.cookie.name), policy, legacy }
 }

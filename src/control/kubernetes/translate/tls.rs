@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::bounds::{SECRETS, TLS_HOSTS};
 use super::work::Translated;
-use crate::control::kubernetes::annotations;
 use crate::control::kubernetes::objects::{Ingress, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
 use crate::routing::{HostPattern, Origin};
@@ -124,6 +123,12 @@ fn by_names(
         !named.is_empty() && named.iter().all(|(_, state)| state.is_some_and(|state| state.certificate().is_some()));
     for host in hosts {
         match covered.get(&host).into_iter().chain(wildcard(&host).and_then(|above| covered.get(&above))).min() {
+            Some(_) if all.len() == TLS_HOSTS => {
+                let text = format!(
+                    "an Ingress has certificates for at most {TLS_HOSTS} hosts: from {host} on, the default one is shown"
+                );
+                return problems.insert(0, Problem { reason: Reason::Rejected, text });
+            }
             Some(at) => all.push((host, named[*at].0.clone())),
             None if are_good => {
                 let text = format!("no certificate of this Ingress covers {host}: the default one is shown");
@@ -134,7 +139,7 @@ fn by_names(
     }
 }
 
-pub(super) fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
+fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
     let hosts = ingress.spec.rules.iter().flatten().filter_map(|rule| rule.host.as_deref());
     hosts.filter_map(|host| host.parse().ok())
 }
@@ -163,21 +168,6 @@ fn broken(secret: &Name, state: &SecretState) -> Option<Problem> {
 fn uncovered(secret: &Name, host: &HostPattern) -> Problem {
     let text = format!("the certificate in Secret {secret} does not cover {host}: the default one is shown");
     Problem { reason: Reason::Rejected, text }
-}
-
-/// Has this host TLS, by what these Ingresses of one namespace say, which all name it? As in ingress-nginx it has, as soon as
-/// one of them says anything about TLS: if no certificate is for this host, the default one is. What canaries say of it
-/// does not count, and requests for any host have none of their own.
-pub(super) fn has_tls<'i>(
-    mut ingresses: impl Iterator<Item = &'i Arc<Ingress>>,
-    host: &HostPattern,
-    prefix: &str,
-) -> bool {
-    *host != HostPattern::Any
-        && ingresses.any(|ingress| {
-            ingress.spec.tls.as_ref().is_some_and(|tls| !tls.is_empty())
-                && !annotations::is_canary(&ingress.annotations, prefix)
-        })
 }
 
 /// Which certificate each host has. Of several Ingresses that give one host a certificate, the oldest does.

@@ -1,23 +1,24 @@
 //! An Ingress on its way to its rules: what it asks for, what has been found of it, and what there is to say.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, IngressServiceBackend};
 
-use super::Settings;
 use super::backend::BackendKey;
 use super::bounds::{ALL_EXPRESSIONS, EXPRESSIONS, PROBLEMS, RULES};
-use super::canary::Beside;
-use super::tls::{self, Tls};
-use crate::control::kubernetes::annotations::{self, Asked};
+use super::neighbours::{Neighbours, Said};
+use super::tls::Tls;
+use crate::control::kubernetes::annotations::Asked;
 use crate::control::kubernetes::index::Index;
 use crate::control::kubernetes::objects::{Ingress, Name};
 use crate::control::kubernetes::problem::{Problem, Reason};
 use crate::routing::filters::{Access, Filters, Pattern, Rewrite, Template};
-use crate::routing::{HostPattern, KeyRing, Millis, Origin, PathMatch, Rule};
+use crate::routing::session::{Homes, LegacyKey};
+use crate::routing::{Backend, BackendId, Endpoint, HostPattern, KeyRing, Millis, Origin, PathMatch, Rule};
 
 /// What ingress-nginx has for bodies.
 const BODY_SIZE: u64 = 1 << 20;
@@ -47,25 +48,22 @@ pub(super) struct Target {
 pub(super) struct Work<'w> {
     pub(super) ingress: &'w Ingress,
     pub(super) index: &'w Index,
+    neighbours: &'w Neighbours<'w>,
     pub(super) keys: &'w KeyRing,
     pub(super) now: Millis,
     pub(super) asked: Asked,
     pub(super) out: Translated,
     /// How many expressions each host has, and all of them.
     expressions: (HashMap<HostPattern, usize>, usize),
-    /// Which hosts have TLS: many paths ask that of one host.
-    with_tls: HashMap<HostPattern, bool>,
-    /// The other names of each host.
-    aliases: HashMap<HostPattern, Rc<[HostPattern]>>,
-    /// The canaries beside the rules of each host.
-    pub(super) canaries: HashMap<HostPattern, Beside<'w>>,
+    /// Where the cookies of ingress-nginx lead, by backend and port as it was typed: one may have many paths.
+    homes: HashMap<(BackendId, String), Homes>,
 }
 
 impl<'w> Work<'w> {
     /// Nothing has been found of an Ingress but what its annotations ask for, and what is wrong with those.
     pub(super) fn new(
         ingress: &'w Ingress,
-        index: &'w Index,
+        neighbours: &'w Neighbours<'w>,
         keys: &'w KeyRing,
         now: Millis,
         (asked, problems): (Asked, Vec<Problem>),
@@ -73,8 +71,8 @@ impl<'w> Work<'w> {
         let origin = Origin { is_default: false, created: ingress.created, name: ingress.name.to_string().into() };
         let (rules, backends, services, tls) = Default::default();
         let out = Translated { rules, backends, services, tls, problems, origin };
-        let (expressions, with_tls, aliases, canaries) = Default::default();
-        Self { ingress, index, keys, now, asked, out, expressions, with_tls, aliases, canaries }
+        let (index, expressions, homes) = (neighbours.index, Default::default(), HashMap::new());
+        Self { ingress, index, neighbours, keys, now, asked, out, expressions, homes }
     }
 
     pub(super) fn say(&mut self, reason: Reason, text: String) {
@@ -82,8 +80,8 @@ impl<'w> Work<'w> {
     }
 
     /// Is there room for one more rule? If there is not, it is said where the room has ended.
-    pub(super) fn has_room(&mut self, host: &HostPattern, path: Option<&str>, settings: &Settings) -> bool {
-        let has_room = self.out.rules.len() + 1 + self.aliases(host, settings).len() <= RULES;
+    pub(super) fn has_room(&mut self, host: &HostPattern, path: Option<&str>) -> bool {
+        let has_room = self.out.rules.len() + 1 + self.about(host).aliases.len() <= RULES;
         if !has_room {
             let path = path.unwrap_or("/");
             let text = format!(
@@ -110,46 +108,9 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// The other names of a host, whichever Ingress of this namespace gives them to it: ingress-nginx has one server for all of
-    /// them.
-    pub(super) fn aliases(&mut self, host: &HostPattern, settings: &Settings) -> Rc<[HostPattern]> {
-        if let Some(known) = self.aliases.get(host) {
-            return Rc::clone(known);
-        }
-        let (index, own, prefix, text) =
-            (self.index, &self.ingress.name, &settings.annotations_prefix, host.to_string());
-        let others = index.sharing(&text).filter(|other| {
-            other.name != *own
-                && other.name.namespace == own.namespace
-                && !annotations::is_canary(&other.annotations, prefix)
-                && settings.ownership.is_ours(index, other)
-        });
-        let others = others.flat_map(|other| {
-            let mut rules = other.spec.rules.iter().flatten();
-            let aliases = annotations::aliases(&other.annotations, prefix);
-            if aliases.is_empty() || !rules.any(|rule| rule.host.as_ref() == Some(&text)) {
-                Vec::new()
-            } else {
-                aliases
-            }
-        });
-        let all: BTreeSet<HostPattern> = self.asked.aliases.iter().cloned().chain(others).collect();
-        let all: Rc<[HostPattern]> = all.into_iter().filter(|alias| alias != host).collect();
-        self.aliases.insert(host.clone(), Rc::clone(&all));
-        all
-    }
-
-    pub(super) fn has_tls(&mut self, host: &HostPattern, settings: &Settings) -> bool {
-        if let Some(known) = self.with_tls.get(host) {
-            return *known;
-        }
-        let text = if *host == HostPattern::Any { String::new() } else { host.to_string() };
-        let (index, namespace) = (self.index, &self.ingress.name.namespace);
-        let sharing = index.sharing(&text).filter(|other| other.name.namespace == *namespace);
-        let ours = sharing.filter(|other| settings.ownership.is_ours(index, other));
-        let has_tls = tls::has_tls(ours.chain(index.ingress(&self.ingress.name)), host, &settings.annotations_prefix);
-        self.with_tls.insert(host.clone(), has_tls);
-        has_tls
+    /// What is said about a host in this namespace.
+    pub(super) fn about(&self, host: &HostPattern) -> Rc<Said> {
+        self.neighbours.about(&self.ingress.name.namespace, host)
     }
 
     pub(super) fn host(&mut self, host: Option<&str>) -> Option<HostPattern> {
@@ -224,6 +185,20 @@ impl<'w> Work<'w> {
         }
     }
 
+    /// Where the cookies of ingress-nginx lead that name this target.
+    pub(super) fn homes(&mut self, target: &Target, backend: &Backend) -> Homes {
+        let known = self.homes.entry((backend.id().clone(), target.typed_port.clone()));
+        let homes = known.or_insert_with(|| {
+            let name = format!("{}-{}-{}", self.ingress.name.namespace, target.key.service.name, target.typed_port);
+            let of = |endpoint: &Endpoint| {
+                let key = |address: &SocketAddr| (LegacyKey::of(&name, *address), endpoint.id.clone());
+                endpoint.addresses.iter().map(key).collect::<Vec<_>>()
+            };
+            Arc::new(backend.endpoints().iter().flat_map(of).collect())
+        });
+        Arc::clone(homes)
+    }
+
     pub(super) fn filters(
         &mut self,
         path: &HTTPIngressPath,
@@ -266,17 +241,10 @@ impl<'w> Work<'w> {
     }
 
     /// Lists a rule under its host, and under the other names of it. A default comes after everybody's rules.
-    pub(super) fn list(
-        &mut self,
-        host: &HostPattern,
-        path: &PathMatch,
-        rule: &Arc<Rule>,
-        is_default: bool,
-        settings: &Settings,
-    ) {
+    pub(super) fn list(&mut self, host: &HostPattern, path: &PathMatch, rule: &Arc<Rule>, is_default: bool) {
         let origin = Origin { is_default, ..self.out.origin.clone() };
         self.out.rules.push((host.clone(), path.clone(), Arc::clone(rule), origin.clone()));
-        for alias in &*self.aliases(host, settings) {
+        for alias in &self.about(host).aliases {
             self.out.rules.push((alias.clone(), path.clone(), Arc::clone(rule), origin.clone()));
         }
     }
