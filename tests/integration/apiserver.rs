@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use base64::Engine;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -149,24 +150,27 @@ async fn a_server_that_was_put_back_to_an_older_state_is_believed() {
 
 #[tokio::test]
 async fn a_server_that_refuses_everything_is_waited_for() {
-    for refusal in [
+    let refusals = [
         Refusal::new(429, "TooManyRequests").after(1),
         Refusal::plain(429, "Too many requests, please try again later.\n").after(1),
         Refusal::new(500, "InternalError"),
         Refusal::plain(502, "<html>\n<head>\n<title>502</title>\n</head>\n<body>\n</body>\n</html>\n"),
         Refusal::plain(503, ""),
         Refusal::plain(500, ""),
-    ] {
+    ];
+    let is_waited_for = async |refusal| {
         let cluster = cluster().run().await;
         cluster.api.is_watched("ingresses").await;
-        cluster.api.refuse("", refusal.clone());
+        cluster.api.refuse("", refusal);
         cluster.api.put("ingresses", ingress("new", "posts"));
         cluster.api.end_watches("ingresses");
         let before = cluster.api.asked("ingresses").len();
         cluster.is_served_while(pauses_grow(&cluster, before)).await;
         cluster.api.relent();
         cluster.is_served_while(cluster.serves("new", "posts")).await;
-    }
+    };
+    // Side by side, since all of them are mostly pauses.
+    join_all(refusals.map(is_waited_for)).await;
 }
 
 #[tokio::test]

@@ -3,17 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::support::{Authority, Browser, PATIENCE, Proxy, eventually, origin, program, proxy};
+use crate::support::{Authority, eventually, origin, program, proxy, until};
 use crate::tls::{A, ONE, secured};
-
-/// Waits until a new connection is shown this certificate.
-async fn is_shown(proxy: &Proxy, expected: &rustls::pki_types::CertificateDer<'static>) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while Browser::careless().connect(proxy.tls(), "a.example").await.shown() != *expected {
-        assert!(tokio::time::Instant::now() < deadline, "the new certificate is never shown");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-}
 
 #[tokio::test]
 async fn a_new_certificate_ends_no_connection() {
@@ -23,7 +14,7 @@ async fn a_new_certificate_ends_no_connection() {
     let mut open = browser.connect(proxy.tls(), "a.example").await;
     open.request(A, "").await.expect(200);
     let new = authority.issue("cert", &["a.example"]);
-    is_shown(&proxy, &new).await;
+    proxy.shows("a.example", &new).await;
     open.request(A, "").await.expect(200);
     assert!(open.shown() != new);
     // Who has a ticket goes on with it, and still gets what it asks for.
@@ -53,7 +44,7 @@ async fn certificates_change_under_load_and_nobody_notices() {
         .collect();
     for _ in 0..6 {
         let new = authority.issue("cert", &["a.example"]);
-        is_shown(&proxy, &new).await;
+        proxy.shows("a.example", &new).await;
         let before = served.load(Ordering::SeqCst);
         eventually("requests go on", || served.load(Ordering::SeqCst) > before + 20).await;
     }
@@ -73,16 +64,13 @@ async fn a_broken_pair_keeps_the_one_before_it() {
     for (broken, file, text) in [("no PEM", "cert.pem", "nonsense"), ("another's certificate", "cert.pem", &*cert)] {
         let before = proxy.metric(failures).await.unwrap();
         authority.put(file, text);
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while proxy.metric(failures).await.unwrap() <= before {
-            assert!(tokio::time::Instant::now() < deadline, "{broken} is never noticed");
-        }
+        until(&format!("{broken} is noticed"), async || proxy.metric(failures).await.unwrap() > before).await;
         let mut client = authority.browser().connect(proxy.tls(), "a.example").await;
         assert!(client.shown() == old, "{broken}");
         client.request(A, "").await.expect(200);
     }
     authority.put("cert.key", &key);
-    is_shown(&proxy, &new).await;
+    proxy.shows("a.example", &new).await;
     let expiry = proxy.metric("moorline_tls_certificate_not_after_timestamp_seconds{name=\"cert.pem\"}").await;
     assert!(expiry.is_some_and(|at| at > 1e9), "{expiry:?}");
 }
@@ -126,9 +114,9 @@ async fn a_mounted_secret_that_changes_is_read_again() {
     let a = origin("a").run().await;
     let pair = "certificates: [{ cert: mount/tls.crt, key: mount/tls.key }]";
     let proxy = proxy().endpoint(&a).tls(pair).run_in(authority.folder());
-    is_shown(&proxy, &first).await;
-    is_shown(&proxy, &write("..2")).await;
-    is_shown(&proxy, &write("..3")).await;
+    proxy.shows("a.example", &first).await;
+    proxy.shows("a.example", &write("..2")).await;
+    proxy.shows("a.example", &write("..3")).await;
 }
 
 #[tokio::test]
@@ -139,8 +127,5 @@ async fn a_certificate_that_is_added_is_shown_without_a_restart() {
     let both = "certificates: [{ cert: cert.pem, key: cert.key }, { cert: second.pem, key: second.key }]";
     let builder = crate::support::proxy().endpoint(&a).tls(both);
     authority.put("moorline.yaml", &builder.text());
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while Browser::careless().connect(proxy.tls(), "b.example").await.shown() != second {
-        assert!(tokio::time::Instant::now() < deadline, "it is never shown");
-    }
+    proxy.shows("b.example", &second).await;
 }

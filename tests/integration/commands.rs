@@ -84,7 +84,7 @@ async fn run_follows_its_file_and_keeps_the_last_good_state() {
     program.says("configuration reloaded");
     assert_eq!(served().await, "a");
 
-    // A file that is written in place, and SIGHUP where nothing is noticed.
+    // SIGHUP where nothing has changed.
     program.signal(Signal::HUP);
     program.says("the configuration is the one that is served");
     let (_, metrics) = admin_get(program.admin, "/metrics").await;

@@ -1,6 +1,6 @@
 //! TLS with endpoints: who is taken for one, and what happens to requests when somebody is not.
 
-use crate::support::{Authority, Behaviour, Client, Front, Origin, PATIENCE, Proxy, eventually, front, origin, proxy};
+use crate::support::{Authority, Behaviour, Client, Front, Origin, Proxy, eventually, front, origin, proxy, until};
 
 /// The authority of these tests, by its file.
 const CA: &str = "protocol: https, tls: { ca: ca.pem }";
@@ -124,7 +124,7 @@ async fn a_session_that_moves_passes_over_an_endpoint_that_is_not_what_it_should
     front_b.show(&authority.expired(&["127.0.0.1"]), HTTP1);
     eventually("no connection is kept", || b.open() == 0).await;
     let left = builder().address(front_b.address).address(front_c.address);
-    std::fs::write(authority.folder().join("moorline.yaml"), left.text()).expect("a writable folder");
+    authority.put("moorline.yaml", &left.text());
     proxy.reaches("moorline_config_generation ", 2.0).await;
     for mut user in users {
         let moved = user.get("/").await.expect(200);
@@ -165,10 +165,7 @@ async fn another_authority_is_believed_from_the_next_request_on() {
     assert_eq!(a.accepted(), 1, "the connection has lived through it");
     authority.put("ca.pem", &other.pem());
     // A connection to whoever is no longer believed is not used again.
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while client.get("/").await.status == 200 {
-        assert!(tokio::time::Instant::now() < deadline, "the old authority is believed for ever");
-    }
+    until("the old authority is believed no more", async || client.get("/").await.status != 200).await;
     front.show(&other.pair(&["127.0.0.1"]), HTTP1);
     client.get("/").await.expect(200);
     eventually("the old connection is closed", || a.open() == 1).await;

@@ -289,7 +289,7 @@ async fn an_endpoint_is_not_silent_while_what_it_says_waits_behind_what_the_clie
     let timeouts = Timeouts { read: Some(Duration::from_secs(2)), ..Timeouts::default() };
     let proxy = proxy().workers(1).table(|keys| {
         let paths = [("/", &events), ("/big", &big), ("/hangs", &hangs)].map(|(path, origin)| {
-            let filters = Some(Box::new(Filters { timeouts: timeouts.clone(), ..Filters::default() }));
+            let filters = Some(Box::new(Filters { timeouts, ..Filters::default() }));
             let backend = backend(origin.name, &[origin], Protocol::Http, keys);
             (PathMatch::prefix(path).unwrap(), Rule { filters, ..rule(&[(1, &backend)]) })
         });

@@ -1,5 +1,6 @@
 //! What the replicas of the ingress controller share: the keys of the cookies, in a Secret, and who of them writes, by a Lease.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine;
@@ -7,9 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use moorline::file::keys::KeyFile;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use crate::support::{Client, Cluster, PATIENCE, cluster, eventually, ingress, lease, origin, service, slice};
+use crate::support::{Client, Cluster, cluster, eventually, ingress, lease, origin, service, slice, until};
 
 /// The Secret of the keys.
 fn keys(text: &str) -> Value {
@@ -36,11 +36,7 @@ async fn change_keys(cluster: &Cluster, text: &str) {
     let generation = async || cluster.proxy.metric("moorline_config_generation").await;
     let before = generation().await;
     cluster.api.put("secrets", keys(text));
-    let deadline = Instant::now() + PATIENCE;
-    while generation().await == before {
-        assert!(Instant::now() < deadline, "the keys are not served by");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the keys are served by", async || generation().await != before).await;
 }
 
 /// Keeps sessions at `site`, which has two endpoints.
@@ -52,12 +48,16 @@ async fn make_sticky(cluster: &Cluster) -> crate::support::Origin {
     let mut site = ingress("site", "posts");
     site["metadata"]["annotations"] = json!({ "moorline.dev/session": "true" });
     cluster.api.put("ingresses", site);
-    let sticky = async || get(&mut Client::connect(cluster.proxy.address).await).await.1;
-    let deadline = Instant::now() + PATIENCE;
-    while !sticky().await {
-        assert!(Instant::now() < deadline, "there are no sessions");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // Both changes: one that was published later would be taken for that of the keys.
+    let mut homes = BTreeSet::new();
+    let are_at_both = async || {
+        let (home, has_session) = get(&mut Client::connect(cluster.proxy.address).await).await;
+        if has_session {
+            homes.insert(home);
+        }
+        ["other", "posts"].iter().all(|name| homes.contains(*name))
+    };
+    until("there are sessions at both endpoints", are_at_both).await;
     other
 }
 

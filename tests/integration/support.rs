@@ -46,3 +46,16 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> impl Fu
         }
     }
 }
+
+/// The same where somebody has to be asked whether it does.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !is_so().await {
+            assert!(tokio::time::Instant::now() < deadline, "{what}: not within {PATIENCE:?} ({caller})");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use h2::Reason;
 
 use super::*;
+use crate::support::frames::{DATA, GOAWAY, HEADERS, RST_STREAM};
 
 #[tokio::test]
 async fn a_request_that_was_refused_is_sent_again_with_its_body() {
@@ -31,8 +32,6 @@ async fn a_request_that_was_refused_is_sent_again_with_its_body() {
 
 #[tokio::test]
 async fn what_an_endpoint_has_not_got_to_when_it_goes_away_is_sent_again() {
-    const GOAWAY: u8 = 7;
-    const HEADERS: u8 = 1;
     // HPACK: `:status: 200` is entry 8 of the static table.
     let ok = |stream| frame(HEADERS, 5, stream, &[0x88]);
     for code in [0, 11] {
@@ -57,10 +56,11 @@ async fn what_an_endpoint_has_not_got_to_when_it_goes_away_is_sent_again() {
 /// A process that is being killed: the connection that all share breaks, and so does the next one.
 #[tokio::test]
 async fn sessions_get_over_a_shared_connection_that_breaks_and_a_fresh_one_that_does_too() {
-    const HEADERS: u8 = 1;
     let ok = |stream| frame(HEADERS, 5, stream, &[0x88]);
     let shared = vec![Step::Heads(1), Step::Say(ok(1)), Step::Heads(3)];
-    let (dies, lives) = (vec![Step::Heads(1)], vec![Step::Heads(2), Step::Say([ok(1), ok(3)].concat()), Step::Wait]);
+    // It takes both along: each of them pauses by itself, so that one may come later than the other.
+    let dies = vec![Step::Heads(2)];
+    let lives = vec![Step::Heads(2), Step::Say([ok(1), ok(3)].concat()), Step::Wait];
     for (deaths, status) in [(0, 200), (1, 200), (2, 502)] {
         let scripts = [vec![shared.clone()], vec![dies.clone(); deaths], vec![lives.clone()]].concat();
         let (address, accepted, _server) = raw_http2(scripts).await;
@@ -70,7 +70,7 @@ async fn sessions_get_over_a_shared_connection_that_breaks_and_a_fresh_one_that_
         assert_eq!(accepted.load(Ordering::SeqCst), 1 + deaths + usize::from(status == 200));
     }
     // What may not be repeated is not.
-    let (address, accepted, _server) = raw_http2(vec![dies, lives]).await;
+    let (address, accepted, _server) = raw_http2(vec![vec![Step::Heads(1)], lives]).await;
     let proxy = proxy().speaking(H2C).workers(1).address(address).run();
     proxy.client().await.post("/", "x").await.expect(502);
     assert_eq!(accepted.load(Ordering::SeqCst), 1);
@@ -78,9 +78,6 @@ async fn sessions_get_over_a_shared_connection_that_breaks_and_a_fresh_one_that_
 
 #[tokio::test]
 async fn what_breaks_off_reaches_the_client_as_broken_whatever_reason_is_given() {
-    const DATA: u8 = 0;
-    const HEADERS: u8 = 1;
-    const RST_STREAM: u8 = 3;
     // HPACK: `:status: 200`, and `content-length: 10`, whose name is entry 28 of the static table.
     let (unknown, known) = (&[0x88][..], &[0x88, 0x0f, 13, 2, b'1', b'0'][..]);
     for reason in [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR, Reason::REFUSED_STREAM] {

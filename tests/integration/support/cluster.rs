@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::proxy::{Log, serve};
-use super::{ApiServer, Client, Lists, Origin, PATIENCE, Proxy, api_server, origin};
+use super::{ApiServer, Client, Lists, Origin, Proxy, api_server, origin, until};
 
 /// A cluster, and what serves it.
 pub(crate) struct Cluster {
@@ -241,11 +241,8 @@ impl Cluster {
 
     /// Waits until a host is served from there; `site` is served all the while.
     pub(crate) async fn serves(&self, host: &str, name: &str) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while self.served_by(host).await.as_deref() != Some(name) {
-            assert!(tokio::time::Instant::now() < deadline, "{host} is not served by {name}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let is_so = async || self.served_by(host).await.as_deref() == Some(name);
+        until(&format!("{host} is served by {name}"), is_so).await;
     }
 
     /// Changes something, and waits until that is what is served. What was there before is served all the while.

@@ -10,8 +10,9 @@ use moorline::control::tls::Store;
 use moorline::control::{Control, file, keys};
 use moorline::file::File;
 use moorline::routing::KeyRing;
+use rustls::pki_types::CertificateDer;
 
-use super::{Client, Origin, PATIENCE, Program, program_after};
+use super::{Browser, Client, Origin, PATIENCE, Program, program_after, until};
 
 /// A proxy that is about to be. One backend `posts`, one sticky rule for every host.
 #[derive(Clone, Debug, Default)]
@@ -231,6 +232,12 @@ impl Proxy {
             }
             assert!(tokio::time::Instant::now() < deadline, "{line}is {now:?}, not {value}");
         }
+    }
+
+    /// Waits until this certificate is shown to whoever asks for the host.
+    pub(crate) async fn shows(&self, host: &str, expected: &CertificateDer<'_>) {
+        let shown = async || Browser::careless().connect(self.tls(), host).await.shown();
+        until(&format!("the certificate for {host} is shown"), async || shown().await == *expected).await;
     }
 
     /// The lines of the access log so far.
