@@ -128,8 +128,24 @@ impl Mongod {
 /// Asks a mongod what it is to the set, if it is there at all. `hello` needs no user; the set's id is only to be had in the
 /// configuration, which is for those whom the peer knows.
 pub async fn ask(address: &str, access: &Access) -> Peer {
-    let Ok(hello) = once(address, &access.anonymous(), doc! { "hello": 1 }).await else { return Peer::Unreachable };
-    reply::peer(&hello, once(address, access, doc! { "replSetGetConfig": 1 }).await)
+    let Ok(anonymous) = Mongod::at(address, &access.anonymous(), None) else { return Peer::Unreachable };
+    let peer = ask_both(&anonymous, address, access).await;
+    anonymous.close().await;
+    peer
+}
+
+/// A client of its own for the user is opened only if there is one, and something to ask as this user.
+async fn ask_both(anonymous: &Mongod, address: &str, access: &Access) -> Peer {
+    let Ok(hello) = anonymous.run(doc! { "hello": 1 }, ASK).await else { return Peer::Unreachable };
+    if !reply::hello(&hello).replica_set_mode {
+        return Peer::NotReplicaSetMode;
+    }
+    let question = doc! { "replSetGetConfig": 1 };
+    let config = match access.user {
+        None => anonymous.run(question, ASK).await,
+        Some(_) => once(address, access, question).await,
+    };
+    reply::peer(&hello, config)
 }
 
 async fn once(address: &str, access: &Access, question: Document) -> Result<Document, CommandError> {

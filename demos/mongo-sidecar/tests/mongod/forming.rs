@@ -1,10 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use mongodb::bson::doc;
-use moorline_mongo_sidecar::{cycle::Outcome, decision::Decision};
-use tokio::time::{Instant, sleep};
+use moorline_mongo_sidecar::{cycle::Outcome, decision::Decision, observed::Marker};
 
-use crate::support::{FIRST, Lab, soon, until};
+use crate::support::{FIRST, Lab, Write, soon, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_empty_mongods_become_one_set() {
@@ -33,7 +32,8 @@ async fn a_dry_run_changes_nothing() {
 }
 
 /// Twenty times: at each step the first pod's sidecar is killed, while it does that step or when it has done it; alone, or
-/// with its mongod, as a pod that is replaced and keeps its volume.
+/// with its mongod, as a pod that is replaced and keeps its volume. What was under way takes effect later, when the sidecar
+/// is there again, or is lost with the pod.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_at_any_step_of_forming_the_set_leaves_one_set() {
     let cases = [false, true].map(|half_way| [false, true].map(|whole_pod| (half_way, whole_pod)));
@@ -41,20 +41,21 @@ async fn a_restart_at_any_step_of_forming_the_set_leaves_one_set() {
         for (half_way, whole_pod) in cases.concat() {
             eprintln!("killed at {action}, half way: {half_way}, the whole pod: {whole_pod}");
             let mut lab = Lab::of(3).await;
-            let looking = reach(&lab, step).await;
-            let sidecar = lab.sidecar(FIRST, &Arc::default());
-            let cycle = tokio::spawn(async move { sidecar.cycle().await });
+            reach(&lab, step).await;
+            let mut under_way = None;
             if half_way {
-                // Not to wait for something, but to be about where it stops looking and begins to act.
-                sleep(looking).await;
-                cycle.abort();
+                under_way = kill_within(&lab, action).await;
             } else {
-                assert_eq!(done(&cycle.await.expect("a cycle")), Some(action));
+                assert_eq!(done(&lab.sidecar(FIRST, &Arc::default()).cycle().await), Some(action));
             }
             if whole_pod {
                 lab.replace(FIRST).await;
             }
             lab.start_sidecars();
+            if let (Some((seen, marker)), false) = (under_way, whole_pod) {
+                // Refused if the new sidecar has been faster.
+                let _ = lab.kubernetes.arrives(seen.as_ref(), &marker);
+            }
             lab.in_step(3).await;
             lab.the_one_set().await;
             assert_eq!(lab.kubernetes.ids().len(), 1);
@@ -62,9 +63,36 @@ async fn a_restart_at_any_step_of_forming_the_set_leaves_one_set() {
     }
 }
 
-/// Lets the first pod's sidecar do so many steps, and waits until the next one is what it would do now. Returns how long it
-/// takes to see that.
-async fn reach(lab: &Lab, steps: usize) -> Duration {
+/// Kills the first pod's sidecar when it has begun this action, and before that takes effect. A command is with mongod, which
+/// carries it out in a while; a write of the marker is returned.
+async fn kill_within(lab: &Lab, action: &str) -> Option<Write> {
+    let command = match action {
+        "Initiate" => Some("replSetInitiate"),
+        "Add" => Some("replSetReconfig"),
+        _ => None,
+    };
+    let sidecar = lab.sidecar(FIRST, &Arc::default());
+    let cycle = async move { sidecar.cycle().await };
+    let (cycle, write) = if let Some(command) = command {
+        lab.hold_command(FIRST, command).await;
+        let cycle = tokio::spawn(cycle);
+        soon("mongod has the command", lab.holds_command(FIRST)).await;
+        (cycle, None)
+    } else {
+        let write = lab.kubernetes.hold_write();
+        let cycle = tokio::spawn(cycle);
+        let write = soon("the marker is about to be written", write).await.expect("it is sent");
+        assert_eq!(matches!(write.1, Marker::Pending { .. }), action == "ClaimMarker");
+        (cycle, Some(write))
+    };
+    cycle.abort();
+    let killed = cycle.await.expect_err("it has not come to its end");
+    assert!(killed.is_cancelled(), "{killed}");
+    write
+}
+
+/// Lets the first pod's sidecar do so many steps, and waits until the next one is what it would do now.
+async fn reach(lab: &Lab, steps: usize) {
     let sidecar = lab.sidecar(FIRST, &Arc::default());
     let mut taken = Vec::new();
     let all = async {
@@ -76,14 +104,13 @@ async fn reach(lab: &Lab, steps: usize) -> Duration {
     assert_eq!(taken, STEPS[..steps]);
     let next = async {
         loop {
-            let started = Instant::now();
             let outcome = lab.rehearsal(FIRST).cycle().await;
             if matches!(&outcome.decision, Decision::Do(action) if action.code() == STEPS[steps]) {
-                return started.elapsed();
+                return;
             }
         }
     };
-    soon("the next step", next).await
+    soon("the next step", next).await;
 }
 
 fn done(outcome: &Outcome) -> Option<&'static str> {

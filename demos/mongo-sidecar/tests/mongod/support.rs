@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-pub(crate) use kubernetes::Memory;
+pub(crate) use kubernetes::{Memory, Write};
 use process::Process;
 
 pub(crate) struct Lab {
@@ -347,6 +347,20 @@ impl Lab {
         let client = Client::with_uri_str(uri).await.expect("a client");
         client.database("admin").run_command(command).await.expect("it is done")
     }
+
+    /// Has this mongod wait for a while before it carries out the next command of this name, whoever gives it.
+    pub(crate) async fn hold_command(&self, ordinal: u32, name: &str) {
+        let held = i64::try_from(HELD.as_millis()).expect("it fits");
+        let data = doc! { "failCommands": [name], "blockConnection": true, "blockTimeMS": held };
+        self.command(ordinal, doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 }, "data": data }).await;
+    }
+
+    /// Until that command has come. Of one process, only the first that was held is waited for.
+    pub(crate) async fn holds_command(&self, ordinal: u32) {
+        let limit = i64::try_from(PATIENCE.as_millis()).expect("it fits");
+        let question = doc! { "waitForFailPoint": "failCommand", "timesEntered": 1, "maxTimeMS": limit };
+        self.command(ordinal, question).await;
+    }
 }
 
 /// Until it is so.
@@ -376,4 +390,6 @@ fn free_port() -> u16 {
 
 const INTERVAL: Duration = Duration::from_millis(250);
 const POLL: Duration = Duration::from_millis(50);
+/// Less than the sidecar's patience with a change, and far more than it takes to kill one.
+const HELD: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,12 +8,16 @@ use moorline_mongo_sidecar::{
     labels::{Labelling, Role},
     observed::{Cluster, Desired, Marker, Pod},
 };
+use tokio::sync::oneshot;
 
 /// What the API server would hold. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     state: Arc<Mutex<State>>,
 }
+
+/// A write of the marker that is on its way: the marker as it was seen, and the one to be.
+pub(crate) type Write = (Option<Marker>, Marker);
 
 #[derive(Debug)]
 struct State {
@@ -26,6 +30,8 @@ struct State {
     most_primaries: usize,
     /// The markers that were written.
     written: Vec<Marker>,
+    /// Who gets the next write in the place of the API server.
+    held: Option<oneshot::Sender<Write>>,
 }
 
 impl Memory {
@@ -38,6 +44,7 @@ impl Memory {
             primaries: Vec::new(),
             most_primaries: 0,
             written: Vec::new(),
+            held: None,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -73,6 +80,24 @@ impl Memory {
 
     pub(crate) fn lose_marker(&self) {
         self.state().marker = None;
+    }
+
+    /// The next write of the marker comes out here, and nothing is written. Whoever sent it never gets an answer.
+    pub(crate) fn hold_write(&self) -> oneshot::Receiver<Write> {
+        let (sender, write) = oneshot::channel();
+        self.state().held = Some(sender);
+        write
+    }
+
+    /// A write arrives.
+    pub(crate) fn arrives(&self, seen: Option<&Marker>, marker: &Marker) -> Result<(), KubernetesError> {
+        let mut state = self.state();
+        if state.marker.as_ref() != seen {
+            return Err(KubernetesError::MarkerChanged);
+        }
+        state.marker = Some(marker.clone());
+        state.written.push(marker.clone());
+        Ok(())
     }
 
     /// The label of each pod, by the pod's name.
@@ -113,13 +138,12 @@ impl Kubernetes for Memory {
     }
 
     async fn write(&self, seen: Option<&Marker>, marker: &Marker) -> Result<(), KubernetesError> {
-        let mut state = self.state();
-        if state.marker.as_ref() != seen {
-            return Err(KubernetesError::MarkerChanged);
+        let held = self.state().held.take();
+        if let Some(held) = held {
+            let _ = held.send((seen.cloned(), marker.clone()));
+            std::future::pending::<()>().await;
         }
-        state.marker = Some(marker.clone());
-        state.written.push(marker.clone());
-        Ok(())
+        self.arrives(seen, marker)
     }
 
     async fn label(&self, label: &Labelling) -> Result<(), KubernetesError> {
