@@ -42,6 +42,7 @@ mod target;
 mod tests;
 mod tls;
 mod tunnel;
+mod turns;
 mod upgrade;
 mod upstream;
 mod watch;

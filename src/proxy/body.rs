@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use super::exchange::Exchange;
 use super::headers::Trailers;
 use super::lane::Lane;
+use super::turns::Turn;
 use super::upstream::{InFlight, Link};
 
 /// The body of a request, on its way to an endpoint.
@@ -24,6 +25,7 @@ pub(crate) struct RequestBody(Option<Upload>);
 struct Upload {
     incoming: Incoming,
     lane: Rc<Lane>,
+    turn: Turn,
     /// What of it has been sent before, in vain. Rare, and therefore elsewhere.
     rewound: Option<Box<Rewound>>,
 }
@@ -52,6 +54,7 @@ struct Download {
     source: Source,
     trailers: Trailers,
     broken: Option<Broken>,
+    turn: Turn,
     exchange: Exchange,
 }
 
@@ -80,7 +83,7 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self(Some(Upload { incoming, lane: Rc::clone(lane), rewound: None }))
+        Self(Some(Upload { incoming, lane: Rc::clone(lane), turn: Turn::default(), rewound: None }))
     }
 
     /// No body.
@@ -111,15 +114,18 @@ impl Body for RequestBody {
         {
             return Poll::Ready(Some(Ok(frame)));
         }
+        ready!(upload.turn.poll(&upload.lane.worker().turns, cx));
         let polled = Pin::new(&mut upload.incoming).poll_frame(cx);
         if !upload.lane.is_awaited.replace(polled.is_pending()) && polled.is_pending() {
             upload.lane.drained();
         }
         let frame = ready!(polled);
-        if let Some(Ok(frame)) = &frame
-            && !upload.lane.admits(frame.data_ref().map_or(0, Bytes::len))
-        {
-            return Poll::Ready(Some(Err(Stopped::TooLarge)));
+        if let Some(Ok(frame)) = &frame {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            upload.turn.moved(bytes);
+            if !upload.lane.admits(bytes) {
+                return Poll::Ready(Some(Err(Stopped::TooLarge)));
+            }
         }
         // Whoever knows that this was the last does not ask whether there is another.
         upload.lane.uploaded(frame.is_some() && !upload.is_end_stream());
@@ -169,7 +175,7 @@ impl ResponseBody {
             exchange.completed();
         }
         let source = Source::Own((!is_none).then_some(bytes));
-        Self(Some(Download { source, trailers: Trailers::Listed, broken: None, exchange }))
+        Self(Some(Download { source, trailers: Trailers::Listed, broken: None, turn: Turn::default(), exchange }))
     }
 
     /// The body that an endpoint sends over this connection.
@@ -181,7 +187,7 @@ impl ResponseBody {
         exchange: Exchange,
     ) -> Self {
         let source = Source::Upstream { incoming, link: Some(link), upstream };
-        let mut download = Download { source, trailers, broken: None, exchange };
+        let mut download = Download { source, trailers, broken: None, turn: Turn::default(), exchange };
         if download.is_end_stream() {
             download.exchange.completed();
             download.give_back(&mut Context::from_waker(std::task::Waker::noop()));
@@ -228,6 +234,7 @@ impl Download {
             }
             Source::Upstream { incoming, link, .. } => (incoming, link),
         };
+        ready!(self.turn.poll(self.exchange.turns(), cx));
         // What has arrived already costs no turn of the connection; what has not needs one.
         let mut frame = Pin::new(&mut *incoming).poll_frame(cx);
         if frame.is_pending()
@@ -252,7 +259,9 @@ impl Download {
                 return Poll::Pending;
             }
         };
-        self.exchange.sent(frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len));
+        let bytes = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        self.turn.moved(bytes);
+        self.exchange.sent(bytes);
         if frame.is_none() || incoming.is_end_stream() {
             self.exchange.completed();
             self.give_back(cx);

@@ -17,6 +17,7 @@ use super::error::Error;
 use super::filter::Filtered;
 use super::lane::Lane;
 use super::metrics::BackendCounters;
+use super::turns::Turns;
 use super::upstream::{Connection, Upstream};
 use super::watch::Phase;
 use crate::routing::{Outcome, SessionId};
@@ -201,6 +202,11 @@ impl Exchange {
             watch.set_silence(None);
             watch.extend(worker.coarse().plus(worker.limits.body));
         }
+    }
+
+    /// Its body waits for its turn here.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.lane.worker().turns
     }
 
     /// The client got so much through a tunnel, which has ended.

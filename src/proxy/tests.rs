@@ -7,7 +7,7 @@ use super::http2::backlog;
 use super::upstream::http2 as endpoints;
 use super::{
     access_log, connection, forward, guard, http2, linger, listener, overload, proxy_protocol, retry, session, socket,
-    tls, tunnel,
+    tls, tunnel, turns,
 };
 use crate::descriptors;
 
@@ -50,6 +50,11 @@ fn rows() -> Vec<(&'static str, String, &'static str)> {
             "is verified each time",
         ),
         ("read from a socket at a time", bytes(connection::BODY_BUFFER), "waits"),
+        (
+            "moved of a body or a tunnel before all others have had their turn",
+            bytes(turns::QUANTUM),
+            "waits for its turn",
+        ),
         ("given to the kernel and not sent yet, a connection", window(socket::UNSENT), "waits"),
         (
             "HTTP/2, from a client: of one request's body, not taken by the endpoint",

@@ -15,6 +15,7 @@ use tokio::time::interval;
 
 use super::exchange::Exchange;
 use super::lane::Lane;
+use super::turns::{Turn, Turns};
 use super::upstream::{Connection, InFlight, Switched};
 use super::watch::Phase;
 use crate::routing::SessionId;
@@ -44,9 +45,12 @@ impl Tunnel {
         progress();
         let mut moved = pin!(async {
             let Switched { stream, early: first, _open } = connection.switched().await?;
-            let mut client = Observed { stream: client, progress: |_| progress() };
+            let turns = &worker.turns;
+            let mut client = Observed { stream: client, turns, turn: Turn::default(), progress: |_| progress() };
             let mut server = Observed {
                 stream,
+                turns,
+                turn: Turn::default(),
                 progress: |length| {
                     received.set(received.get() + length);
                     progress();
@@ -86,22 +90,27 @@ async fn stay(lane: &Lane, session: Option<(SessionId, Duration)>) {
     }
 }
 
-/// A socket that says when something has been read from it, and how much.
-struct Observed<S, F> {
+/// A socket that is read in turns, and says when something has been read from it, and how much.
+struct Observed<'t, S, F> {
     stream: S,
+    turns: &'t Turns,
+    turn: Turn,
     progress: F,
 }
 
-impl<S: AsyncRead + Unpin, F: Fn(usize) + Unpin> AsyncRead for Observed<S, F> {
+impl<S: AsyncRead + Unpin, F: Fn(usize) + Unpin> AsyncRead for Observed<'_, S, F> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        (self.progress)(buf.filled().len() - before);
+        let (this, before) = (&mut *self, buf.filled().len());
+        ready!(this.turn.poll(this.turns, cx));
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        this.turn.moved(read);
+        (this.progress)(read);
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Observed<S, F> {
+impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Observed<'_, S, F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

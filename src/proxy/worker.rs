@@ -18,6 +18,7 @@ use super::held::Held;
 use super::listener::Listener;
 use super::metrics::WorkerMetrics;
 use super::overload::Overload;
+use super::turns::Turns;
 use super::upstream::Upstreams;
 use super::watch::{AT_ONCE, SWEEP, Watches};
 use crate::clock::{Clock, unix_seconds};
@@ -41,6 +42,7 @@ pub(super) struct Worker {
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) log: AccessLog,
     pub(super) watches: Watches,
+    pub(super) turns: Turns,
     pub(super) rng: RefCell<fastrand::Rng>,
     /// Told when another snapshot is in force.
     pub(super) republished: Notify,
@@ -96,6 +98,7 @@ impl Worker {
             metrics: inputs.metrics,
             log,
             watches: Watches::default(),
+            turns: Turns::default(),
             rng: RefCell::new(fastrand::Rng::new()),
             republished: Notify::new(),
             connections: inputs.connections,
@@ -113,6 +116,8 @@ impl Worker {
     pub(super) async fn run(self: Rc<Self>, listeners: Vec<Listener>, mut drain: Drain) {
         tokio::task::spawn_local(Rc::clone(&self).follow());
         tokio::task::spawn_local(Rc::clone(&self).sweep());
+        let worker = Rc::clone(&self);
+        tokio::task::spawn_local(async move { worker.turns.run().await });
         let mut listening = JoinSet::new();
         for listener in listeners {
             listening.spawn_local(listener.run(Rc::clone(&self), drain.clone()));
