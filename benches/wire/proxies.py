@@ -44,7 +44,7 @@ class Machine:
 
     def start_haproxy(self):
         plain, tls = free_addresses(2)
-        environment = {"PLAIN": plain, "TLS": tls, "ORIGIN": self.origin, "CERTIFICATE": str(self.certificate)}
+        environment = {"PLAIN": plain, "TLS": tls, "ORIGIN": self.origin, "CALM": self.calm, "CERTIFICATE": str(self.certificate)}
         process = self.processes.start("haproxy", ["haproxy", "-db", "-f", str(HERE / "haproxy.cfg")], self.proxy_core, environment)
         return Proxy("HAProxy " + first_line(["haproxy", "-v"]).split(" ")[2], process, plain, tls)
 
