@@ -4,7 +4,7 @@
 //!     cargo test --features e2e --test e2e
 //!
 //! Needs kubectl, curl, buildah and a cluster without Moorline whose load balancers can be reached from
-//! here; its nodes' processes have to run on this machine, since some of them are killed. What is made here is gone in the end,
+//! here (kind has them with cloud-provider-kind); its nodes' processes have to run on this machine, since some of them are killed. What is made here is gone in the end,
 //! except Moorline.
 //!
 //! | variable | |

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use moorline_service::testing::Processes;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -47,6 +48,35 @@ async fn a_replica_that_is_killed_takes_no_session_with_it() {
     let diaries = users.go_home().await;
     all_served(&diaries);
     assert_eq!(moves(&diaries), 0);
+}
+
+/// Whoever takes it from one that has vanished waits for as long as that one had said.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_replica_that_leads_hands_the_lease_over_when_it_is_told_to_end() {
+    let moorline = Moorline::alone().await;
+    let lease = || moorline.kubectl().get(&["lease", "moorline-ingress-leader"])["spec"].take();
+    let time = |text: &Value| text.as_str().and_then(|text| text.parse::<Timestamp>().ok()).expect("a time");
+    let (leader, promised) = until("somebody leads", async || {
+        let (pods, spec) = (moorline.pods(), lease());
+        let mut names = pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str());
+        let leader = names.find(|name| spec["holderIdentity"].as_str().is_some_and(|holder| holder.contains(name)))?;
+        Some((leader.to_owned(), SignedDuration::from_secs(spec["leaseDurationSeconds"].as_i64()?)))
+    })
+    .await;
+    moorline.kubectl().run(&["delete", "pod", &leader, "--wait=false"]);
+    let mut renewed = Timestamp::now();
+    let acquired = until("another one leads", async || {
+        let spec = lease();
+        let holder = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty())?;
+        if holder.contains(&leader) {
+            renewed = time(&spec["renewTime"]);
+            return None;
+        }
+        Some(time(&spec["acquireTime"]))
+    })
+    .await;
+    assert!(acquired.duration_since(renewed) < promised, "{acquired} is long after {renewed}");
+    moorline.ready();
 }
 
 #[tokio::test(flavor = "multi_thread")]
