@@ -39,7 +39,7 @@ def beside(machine, haproxy, moorline, kind, curl, pairs, seconds):
     for _ in range(pairs):
         for proxy in (haproxy, moorline):
             note(f"{BODIES} {kind}, {proxy.name.partition('-')[0]}")
-            quiet = p99(Bystander(machine, proxy).wait(seconds))
+            quiet = p99(Bystander(machine, proxy.plain).wait(seconds))
             times.setdefault(proxy, []).append((crowded(machine, proxy, curl, seconds), quiet))
     (ours, quiet), (theirs, _) = ([statistics.median(each) / 1000 for each in zip(*times[proxy])] for proxy in (moorline, haproxy))
     measured = f"p99 {ours:.2f} ms, without them {quiet:.2f} ms; {haproxy.name}: {theirs:.2f} ms"
@@ -53,7 +53,7 @@ def crowded(machine, proxy, curl, seconds):
     try:
         time.sleep(0.5)
         before = CpuTime.of(proxy.pid)
-        during = Bystander(machine, proxy).wait(seconds)
+        during = Bystander(machine, proxy.plain).wait(seconds)
         note(f"{(CpuTime.of(proxy.pid) - before).total / seconds:.2f} cores")
     finally:
         for each in crowd:

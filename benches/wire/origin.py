@@ -2,6 +2,7 @@
 
     /hello      a few bytes
     /bytes/N    N bytes, as fast as they are taken
+    /bytes/N/M  the same, M at a time
     /sink       takes a body of known length, then answers
     /stall      never reads a body and never answers
 
@@ -41,7 +42,8 @@ class Origin(asyncio.Protocol):
         """Does what a request asks for; is what follows its head a body?"""
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/bytes/"):
-            self.owed = int(path[7:])
+            size, _, piece = path[7:].partition(b"/")
+            self.owed, self.piece = int(size), int(piece or len(CHUNK))
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % self.owed)
             self.pump()
         elif path == b"/sink":
@@ -65,7 +67,7 @@ class Origin(asyncio.Protocol):
     def pump(self):
         self.blocked = False
         while self.owed and not self.blocked and not self.transport.is_closing():
-            piece = min(self.owed, len(CHUNK))
+            piece = min(self.owed, self.piece)
             self.owed -= piece
             self.transport.write(memoryview(CHUNK)[:piece])
 
