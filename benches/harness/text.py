@@ -28,7 +28,8 @@ def commit():
 
 
 def markdown(rows):
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    # A rule of less than three is none to some who read it.
+    widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]

@@ -68,6 +68,8 @@ pub(super) struct WorkerMetrics {
     pub(super) retries: Counter,
     /// Responses that ended before they were complete.
     pub(super) truncated: Counter,
+    /// Turns that were given to what had moved much.
+    pub(super) turns: Counter,
     pub(super) log_lines_dropped: Counter,
     requests: Mutex<HashMap<(&'static str, u16), Arc<Durations>, foldhash::fast::RandomState>>,
     backends: Mutex<HashMap<BackendId, Arc<BackendCounters>>>,

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 use super::connection::BODY_BUFFER;
+use super::metrics::Counter;
 
 /// So much is moved in a turn, and before the first: what is read at a time.
 pub(super) const QUANTUM: usize = BODY_BUFFER;
@@ -35,11 +36,12 @@ pub(super) struct Turn {
 }
 
 impl Turns {
-    /// Gives one turn after the other, for ever.
-    pub(super) async fn run(&self) {
+    /// Gives one turn after the other, for ever, and counts them.
+    pub(super) async fn run(&self, given: &Counter) {
         loop {
             self.came.notified().await;
             while let Some(next) = self.next() {
+                given.inc();
                 next.wake();
                 // Goes on when the sockets have been looked at.
                 yield_now().await;
@@ -129,17 +131,16 @@ mod tests {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).expect("a runtime");
         runtime.block_on(async {
-            let (turns, given) = (Rc::new(Turns::default()), Rc::new(Cell::new(0)));
-            let all = Rc::clone(&turns);
-            spawn_local(async move { all.run().await });
+            let (turns, given) = (Rc::new(Turns::default()), Rc::new(Counter::default()));
+            let (all, count) = (Rc::clone(&turns), Rc::clone(&given));
+            spawn_local(async move { all.run(&count).await });
             for _ in 0..100 {
-                let (turns, given) = (Rc::clone(&turns), Rc::clone(&given));
+                let turns = Rc::clone(&turns);
                 spawn_local(async move {
                     let mut turn = Turn::default();
                     loop {
                         poll_fn(|cx| turn.poll(&turns, cx)).await;
                         turn.moved(QUANTUM);
-                        given.set(given.get() + 1);
                     }
                 });
             }

@@ -117,7 +117,7 @@ impl Worker {
         tokio::task::spawn_local(Rc::clone(&self).follow());
         tokio::task::spawn_local(Rc::clone(&self).sweep());
         let worker = Rc::clone(&self);
-        tokio::task::spawn_local(async move { worker.turns.run().await });
+        tokio::task::spawn_local(async move { worker.turns.run(&worker.metrics.turns).await });
         let mut listening = JoinSet::new();
         for listener in listeners {
             listening.spawn_local(listener.run(Rc::clone(&self), drain.clone()));

@@ -17,6 +17,40 @@ async fn bodies_pass_with_a_length_or_in_chunks() {
     assert_eq!(chunked.seen("content-length"), None);
 }
 
+/// Without them, a handful of large bodies would have their worker to themselves.
+#[tokio::test]
+async fn what_is_large_moves_in_turns_either_way_and_through_tunnels_and_what_is_small_needs_none() {
+    const SIZE: usize = 1 << 20;
+    let a = origin("a").run().await;
+    let proxy = proxy().endpoint(&a).run();
+    let given = async || proxy.metric("moorline_turns_total").await.expect("a number");
+    let large = "x".repeat(SIZE);
+    let mut client = proxy.client().await;
+    for _ in 0..100 {
+        client.post("/", &large[..60_000]).await.expect(200);
+    }
+    assert_eq!(given().await, 0.0);
+    // A turn has a quantum of 64 KiB, and what is left of the piece that passes it.
+    let turns = SIZE as f64 / (128.0 * 1024.0) - 1.0;
+    client.post("/", &large).await.expect(200);
+    let uploaded = given().await;
+    assert!(uploaded >= turns, "{uploaded}");
+    a.behave(Behaviour::Answer(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n{large}")));
+    client.get("/").await.expect(200);
+    let downloaded = given().await - uploaded;
+    assert!(downloaded >= turns, "{downloaded}");
+    a.behave(Behaviour::Switch);
+    let mut tunnel = proxy.client().await;
+    tunnel.request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", "").await.expect(101);
+    assert_eq!(tunnel.read_raw(5).await, b"hello");
+    for _ in 0..SIZE / 8192 {
+        tunnel.send(&large.as_bytes()[..8192]).await;
+        tunnel.read_raw(8192).await;
+    }
+    let tunnelled = given().await - uploaded - downloaded;
+    assert!(tunnelled >= 2.0 * turns, "{tunnelled}: both ways");
+}
+
 #[tokio::test]
 async fn events_pass_as_they_come() {
     let next = std::sync::Arc::<tokio::sync::Notify>::default();

@@ -37,14 +37,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    let caller = std::panic::Location::caller();
-    async move {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while !holds() {
-            assert!(tokio::time::Instant::now() < deadline, "{what}: not within {PATIENCE:?} ({caller})");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
+    until(what, async move || holds())
 }
 
 /// The same where somebody has to be asked whether it does.

@@ -128,11 +128,16 @@ async fn a_tunnel_on_which_nothing_moves_is_closed() {
     expect(&mut client, "hello").await;
     // Longer in all than it may be silent.
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(1200) {
+    while began.elapsed() < Duration::from_secs(2) {
         client.send(b"x").await;
         expect(&mut client, "x").await;
     }
+    let last = Instant::now();
+    client.send(b"x").await;
+    expect(&mut client, "x").await;
     assert!(client.is_closed().await);
+    // Limits are looked at five times a second.
+    assert!(last.elapsed() > Duration::from_millis(400), "it may be silent for longer than a body");
     eventually("its connection to the server too", || a.open() == 0).await;
 }
 

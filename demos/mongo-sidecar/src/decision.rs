@@ -94,7 +94,7 @@ pub enum Reason {
         "{host} is in a set and does not let our user see in which: if it is another one, it needs an empty volume"
     )]
     CandidateUnreadable { host: String },
-    #[error("without {host} no healthy majority would be left, so it stays for now")]
+    #[error("without {host} no healthy majority would be left, so it stays until another one is healthy")]
     MajorityAtRisk { host: String },
     #[error("this member is not wanted any more, and nobody can take over from it")]
     NoSuccessor,

@@ -41,6 +41,7 @@ const COUNTERS: &[Field] = &[
     }),
     ("moorline_upstream_reuses", "Requests sent over a kept connection", |w| &w.reused),
     ("moorline_upstream_retries", "Requests sent once more after a connection broke", |w| &w.retries),
+    ("moorline_turns", "Turns that large bodies and tunnels were given, after whatever else had come", |w| &w.turns),
     ("moorline_upstream_truncated_responses", "Responses that ended before they were complete", |w| &w.truncated),
     ("moorline_access_log_dropped_lines", "Lines that could not be written in time", |w| &w.log_lines_dropped),
 ];

@@ -12,7 +12,7 @@ use moorline::file::File;
 use moorline::routing::KeyRing;
 use rustls::pki_types::CertificateDer;
 
-use super::{Browser, Client, Origin, PATIENCE, Program, program_after, until};
+use super::{Browser, Client, Origin, Program, program_after, until};
 
 /// A proxy that is about to be. One backend `posts`, one sticky rule for every host.
 #[derive(Clone, Debug, Default)]
@@ -224,14 +224,7 @@ impl Proxy {
 
     /// Waits until such a number has this value.
     pub(crate) async fn reaches(&self, line: &str, value: f64) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let now = self.metric(line).await;
-            if now == Some(value) {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{line}is {now:?}, not {value}");
-        }
+        until(&format!("{line}is {value}"), async || self.metric(line).await == Some(value)).await;
     }
 
     /// Waits until this certificate is shown to whoever asks for the host.
