@@ -12,14 +12,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// If the system has none of this family.
 pub fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Whoever starts anew need not wait for the last connections of the one before.
-    socket.set_reuse_address(true)?;
-    take_both(&socket, address)?;
-    Ok(socket)
+    prepare(socket, address)
 }
 
-fn take_both(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    if address.is_ipv6() { socket.set_only_v6(false) } else { Ok(()) }
+fn prepare(socket: Socket, address: SocketAddr) -> io::Result<Socket> {
+    // Whoever starts anew need not wait for the last connections of the one before.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
 }
 
 /// An address that cannot be listened on.
@@ -50,7 +52,7 @@ mod tests {
         // A system without IPv6 has nothing to decide.
         let Ok(socket) = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)) else { return };
         socket.set_only_v6(true).expect("an option");
-        take_both(&socket, "[::]:0".parse().expect("an address")).expect("an option");
+        let socket = prepare(socket, "[::]:0".parse().expect("an address")).expect("options");
         assert!(!socket.only_v6().expect("an option"));
     }
 }

@@ -122,7 +122,7 @@ impl Body for RequestBody {
         let frame = ready!(polled);
         if let Some(Ok(frame)) = &frame {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
-            upload.turn.moved(bytes);
+            upload.turn.moved(bytes, upload.lane.worker().coarse());
             if !upload.lane.admits(bytes) {
                 return Poll::Ready(Some(Err(Stopped::TooLarge)));
             }
@@ -196,9 +196,9 @@ impl ResponseBody {
     }
 
     /// The endpoint is not asked for more: the client has not taken what there is.
-    pub(super) fn waits_for_its_turn(&self) {
+    pub(super) fn is_not_taken(&self) {
         if let Some(download) = &self.0 {
-            download.exchange.waits_for_its_turn();
+            download.exchange.is_not_taken();
         }
     }
 
@@ -234,7 +234,7 @@ impl Download {
             }
             Source::Upstream { incoming, link, .. } => (incoming, link),
         };
-        ready!(self.turn.poll(self.exchange.turns(), cx));
+        ready!(self.turn.poll(&self.exchange.worker().turns, cx));
         // What has arrived already costs no turn of the connection; what has not needs one.
         let mut frame = Pin::new(&mut *incoming).poll_frame(cx);
         if frame.is_pending()
@@ -260,7 +260,7 @@ impl Download {
             }
         };
         let bytes = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
-        self.turn.moved(bytes);
+        self.turn.moved(bytes, self.exchange.worker().coarse());
         self.exchange.sent(bytes);
         if frame.is_none() || incoming.is_end_stream() {
             self.exchange.completed();

@@ -17,9 +17,9 @@ use super::error::Error;
 use super::filter::Filtered;
 use super::lane::Lane;
 use super::metrics::BackendCounters;
-use super::turns::Turns;
 use super::upstream::{Connection, Upstream};
 use super::watch::Phase;
+use super::worker::Worker;
 use crate::routing::{Outcome, SessionId};
 
 /// What is counted and logged when the client has gone before there was an answer, as nginx does.
@@ -195,7 +195,7 @@ impl Exchange {
     }
 
     /// There is more, perhaps, and the client has not taken what was before it: now its time runs, and not the endpoint's.
-    pub(super) fn waits_for_its_turn(&self) {
+    pub(super) fn is_not_taken(&self) {
         let (watch, worker) = (&self.lane.watch, self.lane.worker());
         // Once: whoever asks again is not given more of it.
         if watch.silence().is_some() {
@@ -204,9 +204,9 @@ impl Exchange {
         }
     }
 
-    /// Its body waits for its turn here.
-    pub(super) fn turns(&self) -> &Turns {
-        &self.lane.worker().turns
+    /// Whose connection it came over.
+    pub(super) fn worker(&self) -> &Worker {
+        self.lane.worker()
     }
 
     /// The client got so much through a tunnel, which has ended.

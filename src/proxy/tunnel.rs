@@ -15,9 +15,10 @@ use tokio::time::interval;
 
 use super::exchange::Exchange;
 use super::lane::Lane;
-use super::turns::{Turn, Turns};
+use super::turns::Turn;
 use super::upstream::{Connection, InFlight, Switched};
 use super::watch::Phase;
+use super::worker::Worker;
 use crate::routing::SessionId;
 
 /// So much is on its way in each direction, at most.
@@ -45,11 +46,10 @@ impl Tunnel {
         progress();
         let mut moved = pin!(async {
             let Switched { stream, early: first, _open } = connection.switched().await?;
-            let turns = &worker.turns;
-            let mut client = Observed { stream: client, turns, turn: Turn::default(), progress: |_| progress() };
+            let mut client = Observed { stream: client, worker, turn: Turn::default(), progress: |_| progress() };
             let mut server = Observed {
                 stream,
-                turns,
+                worker,
                 turn: Turn::default(),
                 progress: |length| {
                     received.set(received.get() + length);
@@ -91,9 +91,9 @@ async fn stay(lane: &Lane, session: Option<(SessionId, Duration)>) {
 }
 
 /// A socket that is read in turns, and says when something has been read from it, and how much.
-struct Observed<'t, S, F> {
+struct Observed<'w, S, F> {
     stream: S,
-    turns: &'t Turns,
+    worker: &'w Worker,
     turn: Turn,
     progress: F,
 }
@@ -101,10 +101,10 @@ struct Observed<'t, S, F> {
 impl<S: AsyncRead + Unpin, F: Fn(usize) + Unpin> AsyncRead for Observed<'_, S, F> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (this, before) = (&mut *self, buf.filled().len());
-        ready!(this.turn.poll(this.turns, cx));
+        ready!(this.turn.poll(&this.worker.turns, cx));
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
-        this.turn.moved(read);
+        this.turn.moved(read, this.worker.coarse());
         (this.progress)(read);
         Poll::Ready(Ok(()))
     }

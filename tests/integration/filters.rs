@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 use moorline::routing::filters::{Access, Cors, Filters, Location, OriginPattern, Redirect, Timeouts};
 use moorline::routing::{PathMatch, Protocol, Rule};
 
-use crate::support::frames::{self, Connection, DATA, END_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame};
+use crate::support::frames::{self, Connection, DATA, END_STREAM, RST_STREAM, frame};
 use crate::support::{
     Act, Behaviour, Browser, Client, Origin, Proxy, backend, eventually, http2_origin, origin, proxy, rewrite, rule,
     rules,
@@ -304,9 +304,8 @@ async fn an_endpoint_is_not_silent_while_what_it_says_waits_behind_what_the_clie
     };
     let reads = async {
         let mut client = Connection::open(proxy.address).await;
-        let settings = frame(SETTINGS, 0, 0, [&[0, 4][..], &i32::MAX.to_be_bytes()].concat());
-        let wide = frame(WINDOW_UPDATE, 0, 0, (i32::MAX - 65_535).to_be_bytes());
-        client.send(&[settings, wide, frames::get(1, "/"), frames::get(3, "/big")]).await;
+        client.send(&frames::windows(frames::LARGEST)).await;
+        client.send(&[frames::get(1, "/"), frames::get(3, "/big")]).await;
         eventually("both are under way", || events.open() + big.open() == 2).await;
         // Others outstay the limit: so much time has passed for these, too.
         for _ in 0..2 {

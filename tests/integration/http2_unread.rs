@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::support::frames::{
-    Connection, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame, get,
+    Connection, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, LARGEST, RST_STREAM, block, frame, get, grant, windows,
 };
 use crate::support::{Authority, Behaviour, Origin, PATIENCE, Proxy, eventually, origin, proxy};
 use crate::tls::ONE;
@@ -19,8 +19,6 @@ const STREAMS: u32 = 100;
 const SIZE: usize = 200_000;
 /// More than they ever have.
 const LARGE: usize = 16 << 20;
-/// The largest window.
-const LARGEST: u32 = (1 << 31) - 1;
 
 async fn sender(size: usize) -> Origin {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n");
@@ -50,18 +48,13 @@ async fn connect_within(
         Box::new(TcpStream::connect(proxy.address).await.expect("the proxy listens"))
     };
     let mut client = Connection::over(stream).await;
-    let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
-    client.send(&[frame(SETTINGS, 0, 0, settings), grant(0, LARGEST - 65_535)]).await;
+    client.send(&windows(window)).await;
     (proxy, client)
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
-
-fn grant(stream: u32, window: u32) -> Frame {
-    frame(WINDOW_UPDATE, 0, stream, window.to_be_bytes())
-}
 
 /// Asks for the first so many, and waits until the origin has been asked.
 async fn ask(client: &mut Connection<Box<dyn Stream>>, a: &Origin, streams: u32) {

@@ -59,6 +59,20 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: impl Into<Vec<u8>
     Frame { kind, flags, stream, payload: payload.into() }
 }
 
+/// The largest window.
+pub(crate) const LARGEST: u32 = (1 << 31) - 1;
+
+/// A window for each stream, and for all of them together one that is no bound.
+pub(crate) fn windows(each: u32) -> [Frame; 2] {
+    let settings = [&[0, 4][..], &each.to_be_bytes()].concat();
+    [frame(SETTINGS, 0, 0, settings), grant(0, LARGEST - 65_535)]
+}
+
+/// So much more may come.
+pub(crate) fn grant(stream: u32, window: u32) -> Frame {
+    frame(WINDOW_UPDATE, 0, stream, window.to_be_bytes())
+}
+
 /// The head of a `GET`, which ends its stream.
 pub(crate) fn get(stream: u32, path: &str) -> Frame {
     let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", path)];
