@@ -43,7 +43,7 @@ class Origin(asyncio.Protocol):
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/bytes/"):
             size, _, piece = path[7:].partition(b"/")
-            self.owed, self.piece = int(size), int(piece or len(CHUNK))
+            self.owed, self.piece = int(size), min(int(piece or len(CHUNK)), len(CHUNK))
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % self.owed)
             self.pump()
         elif path == b"/sink":

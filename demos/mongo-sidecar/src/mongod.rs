@@ -134,12 +134,9 @@ pub async fn ask(address: &str, access: &Access) -> Peer {
     peer
 }
 
-/// A client of its own for the user is opened only if there is one, and something to ask as this user.
+/// A client of its own for the user is opened only if there is one.
 async fn ask_both(anonymous: &Mongod, address: &str, access: &Access) -> Peer {
     let Ok(hello) = anonymous.run(doc! { "hello": 1 }, ASK).await else { return Peer::Unreachable };
-    if !reply::hello(&hello).replica_set_mode {
-        return Peer::NotReplicaSetMode;
-    }
     let question = doc! { "replSetGetConfig": 1 };
     let config = match access.user {
         None => anonymous.run(question, ASK).await,

@@ -37,8 +37,6 @@ pub struct Asked {
     pub session: Option<SessionAsked>,
     /// Who gets requests without a session.
     pub balance: Option<Strategy>,
-    /// Hosts that are served like the rules' own.
-    pub aliases: Vec<HostPattern>,
     /// What is spoken to the endpoints.
     pub protocol: Option<Protocol>,
     /// Are requests sent to HTTPS if the host has a certificate? Not said: as ingress-nginx does, where it is expected.

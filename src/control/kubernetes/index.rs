@@ -128,6 +128,11 @@ impl Index {
         std::mem::take(&mut self.changed)
     }
 
+    /// Are there any?
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Everything is to be made anew.
     pub fn mark_all(&mut self) {
         self.dirty.all = true;
@@ -250,9 +255,13 @@ fn hosts(ingress: &Ingress) -> BTreeSet<Cow<'_, str>> {
     let any = ingress.spec.default_backend.as_ref().map(|_| "");
     let rules = ingress.spec.rules.iter().flatten().map(|rule| rule.host.as_deref().unwrap_or_default());
     let tls = ingress.spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten()).map(String::as_str);
-    let canonical =
-        |host: &'_ str| host.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
-    rules.chain(tls).chain(any).map(|host| canonical(host).map_or(Cow::Borrowed(host), Cow::Owned)).collect()
+    rules.chain(tls).chain(any).map(canonical).collect()
+}
+
+/// A host as [`HostPattern`](crate::routing::HostPattern) shows it, whatever it is.
+pub(super) fn canonical(host: &str) -> Cow<'_, str> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) { host.to_ascii_lowercase().into() } else { host.into() }
 }
 
 /// Does it ask for the same? The status is ours, and the version says nothing by itself.

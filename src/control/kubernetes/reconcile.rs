@@ -115,7 +115,9 @@ impl Reconciler {
             }
             let keys = inputs.keys.borrow_and_update().clone();
             let (true, Some(keys)) = (inputs.awaited.is_empty(), keys) else { continue };
-            if patience.is_some_and(|until| Instant::now() < until) && !self.has_read(outputs) {
+            let waits = patience.is_some_and(|until| Instant::now() < until) && !self.has_read(outputs);
+            // Of an Ingress that is new the Secrets are asked for, too.
+            if waits && !self.index.has_changed() {
                 continue;
             }
             let (now, changed) = (self.clock.millis(), self.index.take_changed());

@@ -37,11 +37,11 @@ pub fn path(text: &str) -> Result<String, AttributeError> {
     if text.len() > LONGEST_PATH { Err(AttributeError::TooLong) } else { Ok(text.to_owned()) }
 }
 
-/// The longest `Path` that a cookie of this path may have: where something in it cannot stand there, one that is above it (RFC 6265
-/// §5.1.4), so that it comes back.
+/// The longest `Path` that a cookie of this path may have: where something in it cannot stand there, or stands for something else,
+/// one that is above it (RFC 6265 §5.1.4), so that it comes back.
 #[must_use]
-pub fn path_above(path: &str) -> &str {
-    let whole = path.bytes().take_while(|byte| fits(*byte)).count().min(LONGEST_PATH);
+pub fn path_above(path: &str, is_other: fn(u8) -> bool) -> &str {
+    let whole = path.bytes().take_while(|byte| fits(*byte) && !is_other(*byte)).count().min(LONGEST_PATH);
     let end = if whole == path.len() { whole } else { path[..whole].rfind('/').map_or(0, |slash| slash + 1) };
     if path.starts_with('/') { &path[..end] } else { "/" }
 }
@@ -76,8 +76,11 @@ mod tests {
         for (asked, said) in
             [("/a/b", "/a/b"), ("/a/b;c/d", "/a/"), ("/caf\u{e9}", "/"), ("b", "/"), ("", "/"), (&long, "/a/")]
         {
-            assert_eq!(path_above(asked), said);
+            assert_eq!(path_above(asked, |_| false), said);
             assert!(path(said).is_ok() && (asked.starts_with(said) || said == "/"), "{asked} is below it");
+        }
+        for (asked, said) in [("/api(/|$)(.*)", "/"), ("/a/b*", "/a/"), ("/a/b", "/a/b")] {
+            assert_eq!(path_above(asked, |byte| b"(*".contains(&byte)), said);
         }
     }
 

@@ -40,7 +40,8 @@ impl Reading {
         self.asked.timeouts.connect = self.value(all, "proxy-connect-timeout", limit);
         self.asked.timeouts.read = self.value(all, "proxy-read-timeout", limit);
         self.asked.timeouts.send = self.value(all, "proxy-send-timeout", limit);
-        self.asked.aliases = self.value(all, "server-alias", aliases).unwrap_or_default();
+        // What it says is for all that name the host (`translate::neighbours`); what is wrong with it is said here.
+        self.value(all, "server-alias", aliases);
         self.asked.allowed = self
             .guard(all, "allowlist-source-range", networks)
             .or_else(|| self.guard(all, "whitelist-source-range", networks));

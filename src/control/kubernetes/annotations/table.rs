@@ -134,7 +134,10 @@ pub const NGINX: &[Theirs] = &[
     yes("session-cookie-expires", "computed for each response"),
     yes("session-cookie-max-age", ""),
     yes("session-cookie-name", "default `INGRESSCOOKIE`"),
-    yes("session-cookie-path", "default: the path of the rule"),
+    yes(
+        "session-cookie-path",
+        "default: the path of the rule; of an expression, what is above its first part that stands for something else",
+    ),
     yes("session-cookie-samesite", "in any spelling"),
     yes("session-cookie-secure", "`false` is as if it were not there, as in ingress-nginx"),
     yes("ssl-redirect", "not for `/.well-known/acme-challenge/`"),

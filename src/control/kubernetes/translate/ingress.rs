@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 use super::Translator;
 use super::backend::BackendKey;
 use super::bounds::ENDPOINTS;
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, typed};
 use super::tls::{self, Secrets};
 use super::work::{Target, Translated, Work};
 use crate::control::kubernetes::annotations::{self, LegacyCookies, SessionAsked};
@@ -35,8 +35,14 @@ impl Translator {
             Self::canary_alone(&mut work);
         } else {
             self.rules(&mut work);
-            let served = work.out.rules.iter().map(|(host, ..)| host.clone()).collect();
-            work.out.tls = tls::of(ingress, served, secrets, &mut work.out.problems);
+            if ingress.spec.tls.as_ref().is_some_and(|tls| !tls.is_empty()) {
+                let aliases = work.out.rules.iter().map(|(host, ..)| host.clone());
+                let served = tls::rule_hosts(ingress).chain(aliases).collect();
+                // Without its certificate a host is not reached at all: that is said before what its paths lack.
+                let mut problems = Vec::new();
+                work.out.tls = tls::of(ingress, served, secrets, &mut problems);
+                work.out.problems.splice(..0, problems);
+            }
         }
         work.shorten();
         work.out
@@ -93,10 +99,10 @@ impl Translator {
             backends.push(Weighted { weight: asked.weight, backend });
             Box::new(asked.canary.clone())
         });
-        let session =
-            work.asked.session.clone().zip(target).map(|(session, target)| {
-                persistence(work, self.settings.legacy_until, session, &target, path, &primary)
-            });
+        let session = work.asked.session.clone().zip(target).map(|(session, target)| {
+            let cookie_path = cookie_path(path, matched);
+            persistence(work, self.settings.legacy_until, session, &target, cookie_path, &primary)
+        });
         Arc::new(Rule {
             backends: backends.into(),
             balance: work.asked.balance(),
@@ -130,13 +136,12 @@ fn persistence(
     legacy_until: Option<u64>,
     session: SessionAsked,
     target: &Target,
-    path: &HTTPIngressPath,
+    cookie_path: &str,
     backend: &Backend,
 ) -> Persistence {
     let mut policy = session.policy;
     if session.path_of_rule {
-        let typed = path.path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/");
-        policy.cookie.path = attribute::path_above(typed).to_owned();
+        policy.cookie.path = cookie_path.to_owned();
     }
     let BackendKey { service, port, .. } = &target.key;
     let legacy = legacy_until.filter(|_| session.legacy != LegacyCookies::None).map(|until| {
@@ -144,4 +149,16 @@ fn persistence(
         Box::new(Legacy { until, homes })
     });
     Persistence { scope: Scope::new(&service.namespace, &service.name, port, &policy.cookie.name), policy, legacy }
+}
+
+/// Below which path a session's cookie comes back to its rule: as it is written, as in ingress-nginx, but for what is an
+/// expression, which no browser would find anything below.
+fn cookie_path<'p>(path: &'p HTTPIngressPath, matched: &PathMatch) -> &'p str {
+    let typed = typed(path);
+    attribute::path_above(typed, if matches!(matched, PathMatch::Regex(_)) { is_expression } else { |_| false })
+}
+
+/// Does this stand for something else in an expression? A dot mostly stands for itself.
+fn is_expression(byte: u8) -> bool {
+    br"\^$*+?()[]{}|".contains(&byte)
 }

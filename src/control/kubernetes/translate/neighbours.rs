@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 use super::Settings;
 use super::bounds::CANARY_PATHS;
 use crate::control::kubernetes::annotations::{self, CanaryAsked};
-use crate::control::kubernetes::index::Index;
+use crate::control::kubernetes::index::{Index, canonical};
 use crate::control::kubernetes::objects::Ingress;
 use crate::routing::HostPattern;
 
@@ -72,12 +72,17 @@ impl<'i> Neighbours<'i> {
         let (canaries, primaries): (Vec<_>, Vec<_>) =
             ours.partition(|ingress| annotations::is_canary(&ingress.annotations, prefix));
         let says_tls = |ingress: &&Arc<Ingress>| ingress.spec.tls.as_ref().is_some_and(|tls| !tls.is_empty());
-        let naming = primaries.iter().filter(|ingress| is_named(ingress, &text));
-        let aliases: BTreeSet<HostPattern> =
-            naming.flat_map(|ingress| annotations::aliases(&ingress.annotations, prefix)).collect();
+        let mut aliases = BTreeSet::new();
+        for ingress in &primaries {
+            let its = annotations::aliases(&ingress.annotations, prefix);
+            // Asked last: it may have many rules.
+            if !its.is_empty() && is_named(ingress, &text) {
+                aliases.extend(its.into_iter().filter(|alias| alias != host));
+            }
+        }
         let mut said = Said {
             has_tls: *host != HostPattern::Any && primaries.iter().any(says_tls),
-            aliases: aliases.into_iter().filter(|alias| alias != host).collect(),
+            aliases: aliases.into_iter().collect(),
             ..Said::default()
         };
         if !canaries.is_empty() {
@@ -97,7 +102,7 @@ impl<'i> Neighbours<'i> {
             let Some(asked) = asked.canary.filter(|_| asked.closed.is_none()).map(|asked| Rc::new(*asked)) else {
                 continue;
             };
-            for (_, path) in paths(canary).take(CANARY_PATHS).filter(|(its, _)| its.eq_ignore_ascii_case(host)) {
+            for (_, path) in paths(canary).take(CANARY_PATHS).filter(|(its, _)| canonical(its) == host) {
                 said.canaries.entry(place(path)).or_insert_with(|| (Rc::clone(&asked), path.backend.clone()));
             }
             // For rules without a host ingress-nginx puts a canary's default backend beside all of them.
@@ -142,14 +147,14 @@ pub(super) fn typed(path: &HTTPIngressPath) -> &str {
 /// The paths of a host beside which a canary may stand. A default backend alone serves any host.
 fn places(ingress: &Ingress, host: &str) -> impl Iterator<Item = Place> {
     let is_any = host.is_empty() && ingress.spec.default_backend.is_some();
-    let its = paths(ingress).filter(move |(its, _)| its.eq_ignore_ascii_case(host)).map(|(_, path)| place(path));
+    let its = paths(ingress).filter(move |(its, _)| canonical(its) == host).map(|(_, path)| place(path));
     its.chain(is_any.then(|| ("Prefix".to_owned(), "/".to_owned())))
 }
 
 /// Does it serve something under this name? A default backend alone is for any host.
 fn is_named(ingress: &Ingress, host: &str) -> bool {
     let mut rules = ingress.spec.rules.iter().flatten();
-    rules.any(|rule| rule.host.as_deref().unwrap_or_default().eq_ignore_ascii_case(host))
+    rules.any(|rule| canonical(rule.host.as_deref().unwrap_or_default()) == host)
         || (host.is_empty() && ingress.spec.default_backend.is_some())
 }
 

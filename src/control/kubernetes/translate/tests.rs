@@ -223,6 +223,23 @@ fn what_was_said_of_a_translation_that_is_not_used_is_said_again() {
 }
 
 #[test]
+fn the_cookie_of_an_expression_comes_back() {
+    let mut cluster = cluster();
+    cluster.with_web(1);
+    for (regex, path, expected) in
+        [("true", "/api(/|$)(.*)", "/"), ("true", "/a/[^/]+/x", "/a/"), ("true", "/a/b", "/a/b"), ("false", "/a", "/a")]
+    {
+        let spec = json!({ "rules": [rule("web.example", path, "ImplementationSpecific", "web")] });
+        let annotations = json!({ format!("{NGINX}use-regex"): regex, format!("{NGINX}affinity"): "cookie" });
+        cluster.apply(ingress_with("shop", "web", 9, annotations, spec)).go();
+        let found = cluster.rule("web.example", "/api/x").or_else(|| cluster.rule("web.example", "/a/b/x"));
+        let found = found.or_else(|| cluster.rule("web.example", "/a")).expect("a rule");
+        let session = found.session.as_ref().expect("sessions");
+        assert_eq!(session.policy.cookie.path, expected, "{path}");
+    }
+}
+
+#[test]
 fn a_hostile_object_hurts_nobody_but_itself() {
     let mut cluster = cluster();
     cluster.with_web(1);

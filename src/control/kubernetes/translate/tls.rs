@@ -139,7 +139,8 @@ fn by_names(
     }
 }
 
-fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
+/// The hosts of an Ingress's rules.
+pub(super) fn rule_hosts(ingress: &Ingress) -> impl Iterator<Item = HostPattern> + '_ {
     let hosts = ingress.spec.rules.iter().flatten().filter_map(|rule| rule.host.as_deref());
     hosts.filter_map(|host| host.parse().ok())
 }
