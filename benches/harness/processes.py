@@ -135,5 +135,8 @@ def resident_megabytes(pid):
 
 
 def first_line(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
     return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""

@@ -1,6 +1,6 @@
-"""Somebody who just wants to be served: requests over one kept connection, 500 a second, until SIGTERM.
+"""Somebody who just wants to be served: requests over one kept connection, 500 a second or so many, until SIGTERM.
 
-    bystander.py ADDRESS
+    bystander.py ADDRESS [RATE]
 
 It prints a line when it has had its first answer, and in the end the microseconds that each took, as JSON. A request that is
 late because the one before it was late counts from when it was due; one that is late because this process was not woken in
@@ -13,12 +13,12 @@ import socket
 import sys
 import time
 
-EVERY = 0.002
 REQUEST = b"GET /hello HTTP/1.1\r\nhost: bystander.example\r\n\r\n"
 
 
 def main():
     host, _, port = sys.argv[1].rpartition(":")
+    every = 1 / int(sys.argv[2]) if len(sys.argv) > 2 else 0.002
     going = True
 
     def stop(*_):
@@ -30,7 +30,7 @@ def main():
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     took, due = [], time.monotonic()
     while going:
-        due += EVERY
+        due += every
         wait = due - time.monotonic()
         if wait > 0:
             time.sleep(wait)

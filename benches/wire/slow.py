@@ -92,20 +92,29 @@ def measure(machine, count, seconds, rounds):
     figures = []
     with machine.start_moorline(**{name: f"{value}s" for name, value in limits.items()}) as proxy:
         machine.prefer(proxy.process)
-        quiet = Bystander(machine, proxy.plain).wait(quiet_seconds)
+        # One of them goes past the proxy: what this machine does to both is no doing of the proxy's.
+        addresses = proxy.plain, machine.calm
+        quiet = together(machine, addresses, quiet_seconds)
         for kind in kinds():
             note(f"{count} × {kind.name}")
             closed, times = [], []
             for _ in range(rounds):
-                # The other one goes past the proxy: what this machine does to both is no doing of the proxy's.
-                bystanders = [Bystander(machine, address) for address in (proxy.plain, machine.calm)]
-                held, (during, past) = politely(lambda kind=kind, all=bystanders: asyncio.run(hold(kind, proxy, count, limits, all)))
-                after = Bystander(machine, proxy.plain).wait(quiet_seconds)
+                bystanders = [Bystander(machine, address) for address in addresses]
+                held, during = politely(lambda kind=kind, all=bystanders: asyncio.run(hold(kind, proxy, count, limits, all)))
+                after = together(machine, addresses, quiet_seconds)
                 closed.append(judge(kind, held, count, limits))
-                times.append((p99(during), p99(quiet + after), p99(past)))
+                without = [one + other for one, other in zip(quiet, after)]
+                times.append([(p99(each), p99(beside)) for each, beside in zip(during, without)])
                 quiet = after
             figures += [next((figure for figure in closed if figure.verdict is Verdict.BROKEN), closed[-1]), beside(times)]
     return figures
+
+
+def together(machine, addresses, seconds):
+    """The times of bystanders when nothing else happens."""
+    bystanders = [Bystander(machine, address) for address in addresses]
+    time.sleep(seconds)
+    return [each.end() for each in bystanders]
 
 
 def politely(act):
@@ -135,8 +144,9 @@ def judge(kind, held, count, limits):
 
 def beside(times):
     """The round in the middle: in any single one this machine may do something else for some milliseconds."""
-    during, without, past = sorted(times, key=lambda each: each[0] / each[1])[len(times) // 2]
-    measured = f"p99 {during / 1000:.2f} ms, without them {without / 1000:.2f} ms: {during / without:.2f} times; past the proxy {past / 1000:.2f} ms"
+    (during, without), (past, past_without) = sorted(times, key=lambda each: each[0][0] / each[0][1])[len(times) // 2]
+    measured = f"p99 {during / 1000:.2f} ms, without them {without / 1000:.2f} ms: {during / without:.2f} times"
+    measured += f" (past the proxy {past / 1000:.2f} and {past_without / 1000:.2f} ms)"
     return Figure.judged("– bystander", measured, "< 2 times", during < 2 * without)
 
 
@@ -149,10 +159,10 @@ class Bystander:
 
     number = 0
 
-    def __init__(self, machine, address):
+    def __init__(self, machine, address, *rate):
         Bystander.number += 1
         self.machine, self.name = machine, f"bystander-{Bystander.number}"
-        self.process = machine.processes.start(self.name, [sys.executable, str(HERE / "bystander.py"), address], machine.load_core)
+        self.process = machine.processes.start(self.name, [sys.executable, str(HERE / "bystander.py"), address, *map(str, rate)], machine.load_core)
         wait_for(lambda: machine.processes.output(self.name), self.process, "the bystander")
         machine.prefer(self.process)
 
