@@ -3,7 +3,8 @@
 //! ## Why it is needed
 //! h2 (0.4.18 and later) ends a connection for more than 20 requests that are taken back before hyper has looked at
 //! them, for more than about 5 CONTINUATION frames of a header block, for 100 empty DATA frames, for small DATA frames
-//! that pile up unread, for 1,024 streams that it has to reset itself, and for a header list of four times its bound. It
+//! that pile up unread, and for a header list of four times its bound. For 1,024 streams that it has to reset itself it would, too,
+//! however long that took: it is told not to, since this counts them and forgives. It
 //! counts no reset of a request that has been begun (the usual rapid reset, one at a time), and no PING, SETTINGS,
 //! WINDOW_UPDATE, PRIORITY or unknown frame. hyper has no time limit for a header block, and none for idle connections.
 //!
@@ -21,6 +22,8 @@
 //! of any size are free. WINDOW_UPDATEs and PINGs are accounted for by what we have sent before they cost anything, so
 //! reading is free as well.
 //!
+//! Endpoints have such a budget as well ([`EndpointGuard`]), and earn by the requests that they are sent.
+//!
 //! With a budget of 800, whoever does no work gets through with 800 frames, or 400 requests that are taken back at
 //! once. A connection that works has no bound on frames, only on frames for each piece of work.
 //!
@@ -37,7 +40,9 @@
 //! allocation but for these, and for a moment while some streams of several have been answered and not been taken. The verdict
 //! depends on the bytes and the times, never on the pieces in which they came.
 
+mod block;
 mod budget;
+mod endpoint;
 mod flood;
 mod guard;
 mod guarded;
@@ -46,10 +51,40 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::endpoint::EndpointGuard;
 pub(super) use self::flood::Flood;
 #[cfg(fuzzing)]
 pub(super) use self::guard::Guard;
 pub(super) use self::guarded::{Follower, Guarded, Warden};
+
+use crate::routing::Millis;
+
+/// The bytes of `PRI * HTTP/2.0 …`, which clients send before the first frame.
+const PREFACE: u8 = 24;
+
+/// Follows both directions of a connection.
+pub(super) trait Follow {
+    /// Follows what has just been read.
+    ///
+    /// # Errors
+    /// The flood that it is part of; from then on, whatever comes.
+    fn feed(&mut self, fresh: &[u8], now: Millis) -> Result<(), Flood>;
+
+    /// Follows what has just been written.
+    ///
+    /// # Errors
+    /// As [`Self::feed`]: the other side can make us write.
+    fn wrote(&mut self, written: &[u8], now: Millis) -> Result<(), Flood>;
+
+    /// What has been too much.
+    fn flood(&self) -> Option<Flood>;
+
+    /// May a frame of ours be written here?
+    fn is_between_frames(&self) -> bool;
+
+    /// The last stream that the other side opened.
+    fn newest_stream(&self) -> u32;
+}
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]

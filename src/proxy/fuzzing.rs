@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::frames;
+use super::frames::{self, Follow as _};
 use super::guard::{self, FIELDS, Place, RequestGuard};
 use super::proxy_protocol::{self, Parsed};
 use crate::limits::Limits;

@@ -56,7 +56,7 @@ async fn watch(worker: Rc<Worker>, upstream: Rc<Upstream>) {
         let Some(endpoint) = snapshot.as_ref().and_then(|snapshot| snapshot.routes.endpoint(&upstream.id)) else {
             break;
         };
-        if probe(&upstream, &endpoint.addresses, &worker.limits).await {
+        if probe(&worker, &upstream, &endpoint.addresses).await {
             tracing::info!(endpoint = %upstream.id, "endpoint can be connected to again");
             break;
         }

@@ -179,6 +179,8 @@ fn builder(exec: Executor, limits: &Limits) -> http2::Builder<Executor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
+        // h2 counts for as long as the connection lasts. The guard does, too, and forgives.
+        .max_local_error_reset_streams(None)
         .enable_connect_protocol()
         // A client that has gone without a word shows when it does not answer. It reads the question after all that has been
         // sent before it, and may be slow.

@@ -54,6 +54,8 @@ pub(super) struct WorkerMetrics {
     pub(super) refusals: Tally<Rule>,
     /// HTTP/2 connections that were ended for their frames, by what there was too much of.
     pub(super) floods: Tally<Flood>,
+    /// The same of connections to endpoints.
+    pub(super) upstream_floods: Tally<Flood>,
     /// Connections from whom is not believed who they announce.
     pub(super) announcements_untrusted: Counter,
     /// Connections that did not begin with a sound PROXY header.

@@ -62,6 +62,11 @@ fn rows() -> Vec<(&'static str, String, &'static str)> {
             "waits",
         ),
         ("HTTP/2, from a client: of all of them together", window(http2::CONNECTION_WINDOW), "waits"),
+        (
+            "– the frames that they come in, at 256 bytes for each that has fewer",
+            window(http2::CONNECTION_WINDOW / 2),
+            "the client's connection ends",
+        ),
         ("HTTP/2, to a client: of one response, not written yet", bytes(http2::SEND_BUFFER), "waits, but one piece"),
         (
             "HTTP/2, to a client: of all of them together",
@@ -77,6 +82,16 @@ fn rows() -> Vec<(&'static str, String, &'static str)> {
             "HTTP/2, from an endpoint: of one response, not taken by its client",
             window(endpoints::STREAM_WINDOW),
             "waits",
+        ),
+        (
+            "– the frames that it comes in, at 256 bytes for each that has fewer, if as many responses wait as may",
+            window(endpoints::SMALL_FRAMES),
+            "the connection to the endpoint ends",
+        ),
+        (
+            "HTTP/2, from an endpoint: responses given up that are known for a second, for each that may come at a time",
+            endpoints::REMEMBERED.to_string(),
+            "counts for [floods](floods.md)",
         ),
         ("HTTP/2, to an endpoint: of a body, to be sent once more", bytes(endpoints::body::KEPT), "is sent once"),
         ("times that an endpoint may refuse a request unseen", forward::reach::REFUSALS.to_string(), "503"),

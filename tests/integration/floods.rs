@@ -120,6 +120,19 @@ async fn streams_that_the_proxy_is_made_to_reset() {
 }
 
 #[tokio::test]
+async fn streams_that_had_to_be_reset_are_forgiven_to_whoever_works() {
+    // h2 by itself ends a connection after 1,024 of them.
+    let scene = Scene::new().await;
+    let mut connection = Connection::open(scene.proxy.address).await;
+    connection.send(&frames::windows(65_535)).await;
+    for stream in numbers().step_by(2).take(1200) {
+        let too_much = frame(frames::WINDOW_UPDATE, 0, stream, [0x7f, 0xff, 0xff, 0xff]);
+        connection.send(&[frames::post(stream, "/"), too_much, frames::get(stream + 2, "/")]).await;
+        assert_eq!(connection.answer(stream + 2).await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn header_blocks_that_do_not_end() {
     let mut scene = Scene::new().await;
     let begun = frame(frames::HEADERS, frames::END_STREAM, 1, frames::block(&[(":method", "GET")]));

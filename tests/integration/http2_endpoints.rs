@@ -1,6 +1,7 @@
 //! HTTP/2 with endpoints: requests share connections, and none pays for what becomes of another.
 
 mod broken;
+mod neighbours;
 
 use crate::support::{
     Act, Authority, Behaviour, Client, Http2Origin, Proxy, Step, eventually, frame, front, http2_origin, origin, proxy,

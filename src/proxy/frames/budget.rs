@@ -1,14 +1,19 @@
-//! What a client may spend on frames that bring no request forward, and how it earns more.
+//! What the other side may spend on frames that bring no request forward, and how it earns more.
 
 use super::flood::Flood;
+use super::head::{self, Frame};
 use crate::routing::Millis;
 
 /// Earned per second. A client that waits for answers of its own accord sends less: keep-alive PINGs, now and then a
 /// change of mind.
 pub(super) const PER_SECOND: u64 = 20;
 
-/// Earned by an answer that came to its end.
+/// Earned by a client with an answer that came to its end.
 pub(super) const PER_ANSWER: u32 = 4;
+
+/// Earned by an endpoint with a request that it is sent: HEADERS, early hints before and trailers after the response, a
+/// WINDOW_UPDATE, a RST_STREAM for the rest of a body that it does not want.
+pub(super) const PER_REQUEST: u32 = 8;
 
 /// For each DATA frame we send, and for each so many bytes of it, a client may send two WINDOW_UPDATEs: Go's
 /// acknowledges every 4 KiB that were read, to the stream and to the connection.
@@ -34,7 +39,8 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(most: u32, now: Millis) -> Self {
+    pub(super) fn new(most: usize, now: Millis) -> Self {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
         Self { left: most, most, counted: now, updates: 0, pings: 0 }
     }
 
@@ -56,6 +62,33 @@ impl Budget {
         self.pings = (self.pings + 1).min(PINGS);
         let updates = UPDATES * length.div_ceil(ACKNOWLEDGED);
         self.updates = self.updates.saturating_add(u16::try_from(updates).unwrap_or(u16::MAX));
+    }
+
+    /// A frame came that is neither of a header block nor a reset.
+    ///
+    /// # Errors
+    /// There is not that much left.
+    pub(super) fn pay(&mut self, frame: &Frame) -> Result<(), Flood> {
+        let flood = match frame.kind {
+            head::DATA if frame.ends_stream() || frame.data() > 0 => return Ok(()),
+            head::DATA => Flood::EmptyData,
+            head::SETTINGS if frame.acknowledges() => return self.spend(Flood::Settings, 1),
+            head::SETTINGS => Flood::Settings,
+            head::PING => Flood::Ping,
+            head::WINDOW_UPDATE => Flood::WindowUpdate,
+            head::PRIORITY | head::PRIORITY_UPDATE => Flood::Priority,
+            _ => Flood::Unknown,
+        };
+        self.charge(flood)
+    }
+
+    /// We had to reset a stream, and it `was_open`.
+    ///
+    /// # Errors
+    /// There is not that much left.
+    pub(super) fn provoked(&mut self, was_open: bool) -> Result<(), Flood> {
+        let flood = Flood::ProvokedReset;
+        self.spend(flood, if was_open { flood.cost() } else { 1 })
     }
 
     /// # Errors

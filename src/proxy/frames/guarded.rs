@@ -15,10 +15,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Bounds;
+use super::endpoint::EndpointGuard;
 use super::flood::Flood;
 use super::guard::Guard;
 use super::head;
+use super::{Bounds, Follow};
 use crate::routing::Millis;
 
 /// Who knows the time, and wants to know about floods and what becomes of what is written.
@@ -88,15 +89,23 @@ impl Follower {
 
 /// A socket with its guard.
 #[derive(Debug)]
-pub(in crate::proxy) struct Guarded<S, W> {
+pub(in crate::proxy) struct Guarded<S, W, G = Guard> {
     stream: S,
     warden: W,
-    guard: Rc<RefCell<Guard>>,
+    guard: Rc<RefCell<G>>,
     is_ended: bool,
 }
 
+impl<S, W: Warden> Guarded<S, W, EndpointGuard> {
+    /// For a connection to an endpoint, whose preface is still to be written to `stream`.
+    pub(in crate::proxy) fn to_endpoint(stream: S, bounds: Bounds, warden: W) -> Self {
+        let guard = Rc::new(RefCell::new(EndpointGuard::new(bounds, warden.now())));
+        Self { stream, warden, guard, is_ended: false }
+    }
+}
+
 impl<S, W: Warden> Guarded<S, W> {
-    /// For a connection whose preface is still to be read from `stream`.
+    /// For a connection of a client, whose preface is still to be read from `stream`.
     pub(in crate::proxy) fn new(stream: S, bounds: Bounds, warden: W) -> Self {
         let guard = Rc::new(RefCell::new(Guard::new(bounds, warden.now())));
         Self { stream, warden, guard, is_ended: false }
@@ -108,7 +117,7 @@ impl<S, W: Warden> Guarded<S, W> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden> Guarded<S, W> {
+impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden, G: Follow> Guarded<S, W, G> {
     /// Ends the connection, if it is to be.
     ///
     /// # Errors
@@ -150,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden> Guarded<S, W> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncRead for Guarded<S, W> {
+impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin, G: Follow> AsyncRead for Guarded<S, W, G> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.pass(cx)?;
         let before = buf.filled().len();
@@ -163,7 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncRead for Guarded
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin> AsyncWrite for Guarded<S, W> {
+impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin, G: Follow> AsyncWrite for Guarded<S, W, G> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.pass(cx)?;
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);

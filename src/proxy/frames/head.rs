@@ -71,6 +71,15 @@ impl Frame {
         self.flags & END_HEADERS != 0
     }
 
+    /// Do we reset a stream with this for what the other side did? Otherwise somebody else or we ourselves have failed.
+    pub(super) fn is_provoked(&self) -> bool {
+        const PROTOCOL_ERROR: u32 = 1;
+        const FLOW_CONTROL_ERROR: u32 = 3;
+        const STREAM_CLOSED: u32 = 5;
+        const FRAME_SIZE_ERROR: u32 = 6;
+        matches!(self.number(), PROTOCOL_ERROR | FLOW_CONTROL_ERROR | STREAM_CLOSED | FRAME_SIZE_ERROR)
+    }
+
     /// The bytes of a body in a DATA frame: its payload without the padding.
     pub(super) fn data(&self) -> u32 {
         let padding = if self.flags & PADDED != 0 { 1 + u32::from(self.prefix[0]) } else { 0 };
@@ -97,6 +106,11 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
+    /// Of a direction in which so many bytes come before the first frame.
+    pub(super) fn after(bytes: u32) -> Self {
+        Self { rest: bytes, ..Self::default() }
+    }
+
     /// Takes bytes up to the next frame of which enough is there, or all of them.
     pub(super) fn cut(&mut self, bytes: &mut &[u8], now: Millis) -> Option<Frame> {
         let passed = (self.rest as usize).min(bytes.len());

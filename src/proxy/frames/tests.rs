@@ -2,11 +2,12 @@
 
 use super::guard::Guard;
 use super::head;
-use super::{Bounds, Flood};
+use super::{Bounds, EndpointGuard, Flood, Follow};
 use crate::routing::Millis;
 
 mod clients;
 mod docs;
+mod endpoints;
 mod floods;
 mod laws;
 mod socket;
@@ -80,8 +81,8 @@ fn numbers() -> impl Iterator<Item = u32> {
 }
 
 /// A connection with a clock.
-struct Connection {
-    guard: Guard,
+struct Connection<G = Guard> {
+    guard: G,
     now: Millis,
     /// Feed everything byte by byte?
     in_bytes: bool,
@@ -99,8 +100,20 @@ impl Connection {
         let now = Millis(1_000_000);
         Self { guard: Guard::new(BOUNDS, now), now, in_bytes: false }
     }
+}
 
-    /// The client sends, and nothing is wrong with that.
+impl Connection<EndpointGuard> {
+    /// One to an endpoint, on which both sides have said what they say first.
+    fn to_endpoint() -> Self {
+        let now = Millis(1_000_000);
+        let mut connection = Self { guard: EndpointGuard::new(BOUNDS, now), now, in_bytes: false };
+        connection.sends(PREFACE).sends(&settings()).gets(&settings()).gets(&frame(head::SETTINGS, ACK, 0, &[]));
+        connection
+    }
+}
+
+impl<G: Follow> Connection<G> {
+    /// The other side sends, and nothing is wrong with that.
     #[track_caller]
     fn gets(&mut self, bytes: &[u8]) -> &mut Self {
         assert_eq!(self.try_gets(bytes), Ok(()));

@@ -74,6 +74,8 @@ impl Collector for Metrics {
         self.tally(&mut encoder, refusals, |worker| &worker.refusals)?;
         let floods = ("moorline_http2_floods", "flood", "Connections ended for frames of no use, by what was too much");
         self.tally(&mut encoder, floods, |worker| &worker.floods)?;
+        let help = "Connections to endpoints ended for frames of no use, by what was too much";
+        self.tally(&mut encoder, ("moorline_upstream_http2_floods", "flood", help), |worker| &worker.upstream_floods)?;
         self.decisions(&mut encoder)?;
         self.durations(&mut encoder)
     }

@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 use super::super::metrics::WorkerMetrics;
 use super::super::socket::tune;
+use super::super::worker::Worker;
 use super::connection::{Connection, Open};
-use super::http2::Multiplexed;
+use super::http2::{Multiplexed, Reporter};
 use super::place::Transport;
 use super::socket::Socket;
 use super::tls::{self, Unfit};
 use super::{Upstream, Upstreams};
 use crate::descriptors;
-use crate::limits::Limits;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +75,16 @@ pub(crate) async fn dial(
 
 /// A fresh connection over HTTP/2 to the first of the addresses that answers within this time.
 pub(super) async fn dial_http2(
+    worker: &Worker,
     upstream: &Upstream,
     addresses: &[SocketAddr],
     within: Duration,
-    limits: &Limits,
 ) -> Result<Multiplexed, DialError> {
     let transport = upstream.transport();
     let connect = async |address| {
         let open = Open::new(&upstream.open, &transport);
-        Multiplexed::new(connect(address, &transport).await?, address, limits, open).await
+        let socket = connect(address, &transport).await?;
+        Multiplexed::new(socket, address, &worker.limits, open, Reporter::new(worker, upstream)).await
     };
     tokio::select! {
         connected = first_of(addresses, within, connect) => connected,
@@ -92,12 +93,13 @@ pub(super) async fn dial_http2(
 }
 
 /// Can a connection be made? One to whoever is not what it should be counts: waiting mends nothing there.
-pub(crate) async fn probe(upstream: &Upstream, addresses: &[SocketAddr], limits: &Limits) -> bool {
+pub(crate) async fn probe(worker: &Worker, upstream: &Upstream, addresses: &[SocketAddr]) -> bool {
     let transport = upstream.transport();
+    let within = worker.limits.connect;
     let probed = if transport.protocol.is_http2() {
-        dial_http2(upstream, addresses, limits.connect, limits).await.map(drop)
+        dial_http2(worker, upstream, addresses, within).await.map(drop)
     } else {
-        first_of(addresses, limits.connect, async |address| connect(address, &transport).await.map(drop)).await
+        first_of(addresses, within, async |address| connect(address, &transport).await.map(drop)).await
     };
     matches!(probed, Ok(()) | Err(DialError::Unfit(_)))
 }

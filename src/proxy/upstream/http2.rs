@@ -4,13 +4,17 @@
 //! No single request could: it would have to move the bytes of all the others. So hyper's tasks do, on the worker's own
 //! thread. What that costs, a connection for each request would cost more.
 //!
-//! ## Why the connection's window is that of all its streams
-//! A client that reads slowly fills the window of its own stream and no more. With all streams full the window of the
-//! connection is, too; before that nobody waits for anybody else.
+//! ## Why nobody ends it for the others
+//! - A client that reads slowly fills the window of its own stream and no more. The connection's window is never full.
+//! - h2 ends a connection when small frames that nobody has taken need more than half of its window, at 256 bytes each;
+//!   so that is made larger than whatever clients that read nothing can leave there ([`SMALL_FRAMES`]).
+//! - h2 remembers streams that were reset, so as not to take what is on its way for an error. It is told to remember more
+//!   than its 50, and not to count beyond for as long as the connection lasts: [`EndpointGuard`] does, and forgives.
 
 pub(in crate::proxy) mod body;
 mod join;
 mod peer;
+mod reporter;
 mod request;
 mod verdict;
 
@@ -30,9 +34,11 @@ use self::body::{Copy, StreamBody};
 pub(super) use self::join::Joining;
 pub(crate) use self::join::join;
 use self::peer::Peer;
+pub(super) use self::reporter::Reporter;
 use self::verdict::{Verdict, verdict};
 use super::super::body::RequestBody;
 use super::super::connection::BODY_BUFFER;
+use super::super::frames::{Bounds, EndpointGuard, Guarded};
 use super::super::watch::Watch;
 use super::connection::{Open, SendError};
 use super::dial::DialError;
@@ -41,13 +47,19 @@ use super::socket::Socket;
 use crate::limits::Limits;
 use crate::routing::Millis;
 
-type Driver = http2::Connection<TokioIo<Peer>, StreamBody, Local>;
+type Driver = http2::Connection<TokioIo<Guarded<Peer, Reporter, EndpointGuard>>, StreamBody, Local>;
 
 /// So much of one response may be here and not yet with its client. Half of it is on its way while the other half is
-/// read: 128 KiB carry half a gigabit a second over a millisecond's round trip.
-pub(in crate::proxy) const STREAM_WINDOW: u32 = 128 * 1024;
+/// read: 64 KiB carry a quarter of a gigabit a second over a millisecond's round trip.
+pub(in crate::proxy) const STREAM_WINDOW: u32 = 64 * 1024;
+/// What the frames take that fill this window, at 256 bytes each, when there are eight bytes in each: three of a message, after
+/// the five that gRPC puts before it. With sixteen or more it is no more than a mebibyte.
+pub(in crate::proxy) const SMALL_FRAMES: u32 = STREAM_WINDOW / 8 * 256;
 /// The largest window that HTTP/2 knows.
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+/// So many times as many streams as there may be at a time are known for a second after they were reset. What comes for others
+/// has to be reset again, which the endpoint's budget for frames pays for.
+pub(in crate::proxy) const REMEMBERED: usize = 4;
 
 /// A connection to an endpoint, with as many requests under way as both sides allow.
 #[derive(Debug)]
@@ -95,20 +107,25 @@ impl Multiplexed {
         address: SocketAddr,
         limits: &Limits,
         open: Open,
+        reporter: Reporter,
     ) -> Result<Self, DialError> {
         let bound = limits.upstream_streams;
-        let windows = u32::try_from(bound).unwrap_or(u32::MAX).saturating_mul(STREAM_WINDOW).min(LARGEST_WINDOW);
+        let streams = u32::try_from(bound).unwrap_or(u32::MAX);
         let peer = Rc::new(peer::State::new(limits));
+        let bounds = Bounds { frames: limits.http2_frames, head_size: limits.head_size, streams: bound };
+        let stream = Guarded::to_endpoint(Peer::new(socket, Rc::clone(&peer)), bounds, reporter);
         let (sender, driver) = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(windows)
+            .initial_connection_window_size(streams.saturating_mul(2 * SMALL_FRAMES).min(LARGEST_WINDOW))
             .initial_max_send_streams(bound)
+            .max_concurrent_reset_streams(bound.saturating_mul(REMEMBERED))
+            .max_local_error_reset_streams(None)
             .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
             .max_send_buf_size(BODY_BUFFER)
             .keep_alive_interval(limits.upstream_ping)
             .keep_alive_timeout(limits.upstream_ping_timeout)
-            .handshake(TokioIo::new(Peer::new(socket, Rc::clone(&peer))))
+            .handshake(TokioIo::new(stream))
             .await?;
         let driver = Rc::new(RefCell::new(Some(driver)));
         tokio::task::spawn_local(drive(Rc::clone(&driver), Rc::clone(&peer)));

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use h2::Reason;
 
 use super::*;
-use crate::support::frames::{DATA, GOAWAY, HEADERS, RST_STREAM};
+use crate::support::frames::{DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE};
 
 #[tokio::test]
 async fn a_request_that_was_refused_is_sent_again_with_its_body() {
@@ -138,5 +138,28 @@ async fn an_endpoint_that_speaks_http1_is_told_from_one_that_is_not_there() {
     eventually("it is logged", || !proxy.log().is_empty()).await;
     let said = proxy.log()[0]["error"].to_string();
     assert!(said.contains("does not speak HTTP/2"), "{said}");
+    assert_eq!(proxy.metric("moorline_endpoint_unreachable").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_sends_what_brings_nothing_forward_loses_its_connection() {
+    let ok = |stream, flags| frame(HEADERS, flags, stream, &[0x88]);
+    let floods = [
+        ("ping", frame(PING, 0, 0, &[0; 8])),
+        ("settings", frame(SETTINGS, 0, 0, &[])),
+        ("window-update", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+    ];
+    let flooding = |flood: &[u8]| vec![Step::Heads(1), Step::Say([ok(1, 4), flood.repeat(1000)].concat()), Step::Wait];
+    let mut scripts: Vec<_> = floods.iter().map(|(_, flood)| flooding(flood)).collect();
+    scripts.push(vec![Step::Heads(1), Step::Say(ok(1, 5)), Step::Wait]);
+    let (address, accepted, _server) = raw_http2(scripts).await;
+    let proxy = proxy().speaking(H2C).workers(1).address(address).run();
+    for (name, _) in &floods {
+        let response = proxy.client().await.post("/", "not to be repeated").await;
+        assert!(response.status == 502 || !response.complete, "{name}: {response:?}");
+        proxy.reaches(&format!("moorline_upstream_http2_floods_total{{flood=\"{name}\"}} "), 1.0).await;
+    }
+    proxy.client().await.get("/").await.expect(200);
+    assert_eq!(accepted.load(Ordering::SeqCst), floods.len() + 1);
     assert_eq!(proxy.metric("moorline_endpoint_unreachable").await, Some(0.0));
 }

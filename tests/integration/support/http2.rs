@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::frames::{HEADERS, RST_STREAM};
+
 /// What a server does with a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
@@ -278,6 +280,8 @@ pub(crate) enum Step {
     Say(Vec<u8>),
     /// Reads until so many heads of requests have come on this connection.
     Heads(usize),
+    /// Reads until so many of them have been taken back.
+    Resets(usize),
     /// Reads on, until the other side has gone.
     Wait,
 }
@@ -300,23 +304,28 @@ pub(crate) async fn raw_http2(scripts: Vec<Vec<Step>>) -> (SocketAddr, Arc<Atomi
 
 async fn play(mut stream: TcpStream, script: Vec<Step>) -> std::io::Result<()> {
     const PREFACE: usize = 24;
-    const HEADERS: u8 = 1;
     stream.write_all(&frame(4, 0, 0, &[])).await?;
     stream.read_exact(&mut [0; PREFACE]).await?;
-    let mut heads = 0;
+    let mut seen = [0; 256];
     for step in script {
-        match step {
-            Step::Say(bytes) => stream.write_all(&bytes).await?,
-            Step::Heads(number) => {
-                while heads < number {
-                    let mut head = [0; 9];
-                    stream.read_exact(&mut head).await?;
-                    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-                    stream.read_exact(&mut vec![0; length]).await?;
-                    heads += usize::from(head[3] == HEADERS);
-                }
+        let (kind, number) = match step {
+            Step::Say(bytes) => {
+                stream.write_all(&bytes).await?;
+                continue;
             }
-            Step::Wait => while stream.read(&mut [0; 4096]).await? > 0 {},
+            Step::Heads(number) => (HEADERS, number),
+            Step::Resets(number) => (RST_STREAM, number),
+            Step::Wait => {
+                while stream.read(&mut [0; 4096]).await? > 0 {}
+                continue;
+            }
+        };
+        while seen[usize::from(kind)] < number {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            stream.read_exact(&mut vec![0; length]).await?;
+            seen[usize::from(head[3])] += 1;
         }
     }
     Ok(())

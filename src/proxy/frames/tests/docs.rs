@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::budget::{ACKNOWLEDGED, PER_ANSWER, PER_SECOND, PINGS};
+use super::super::budget::{ACKNOWLEDGED, PER_ANSWER, PER_REQUEST, PER_SECOND, PINGS};
 use super::*;
 
 fn document() -> String {
@@ -10,7 +10,7 @@ fn document() -> String {
     let mut text = format!(
         "# Floods
 
-An HTTP/2 connection has a budget for frames that bring no request forward: `http2_frames` of the [limits](file.md#limits).
+A client's HTTP/2 connection has a budget for frames that bring no request forward: `http2_frames` of the [limits](file.md#limits).
 When a frame costs more than is left, the connection ends with GOAWAY (ENHANCE_YOUR_CALM), which names the flood in its
 debug data, and `moorline_http2_floods_total` counts it. The names do not change.
 
@@ -18,6 +18,10 @@ What is earned back, up to `http2_frames`: {PER_ANSWER} by each answer that come
 open a stream are free, and so is DATA that has a byte or ends its stream. One PING is free for each HEADERS and DATA
 frame that we have sent (up to {PINGS} that have not been made use of), and two WINDOW_UPDATEs for each DATA frame and for each
 {kib} KiB of it.
+
+A connection to an endpoint that is spoken to over HTTP/2 has such a budget, too: `moorline_upstream_http2_floods_total` counts those that were
+ended, and the log says whose. {PER_REQUEST} are earned back by each request that is sent. HEADERS, RST_STREAM and the empty DATA that ends a
+response cost 1 each, and so does a reset in answer to a frame; clients that go cost their endpoint nothing.
 
 Written by `UPDATE_DOCS=1 cargo test --lib proxy::frames`.
 

@@ -82,7 +82,7 @@ async fn make(
     joining: Rc<Joining>,
 ) {
     worker.metrics.dials.inc();
-    let made = dial::dial_http2(&upstream, &addresses, within, &worker.limits).await;
+    let made = dial::dial_http2(&worker, &upstream, &addresses, within).await;
     let outcome = match made {
         Ok(connection) => {
             let connection = Rc::new(connection);
