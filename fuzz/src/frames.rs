@@ -1,5 +1,5 @@
-//! The guard of HTTP/2 frames: its verdict is that of the bytes, whatever the pieces; and whoever does no work and lets
-//! no time pass has a bound on frames.
+//! The guards of HTTP/2 frames, with clients and with endpoints: the verdict is that of the bytes, whatever the pieces; and
+//! whoever does no work and lets no time pass has a bound on frames.
 //!
 //! An input is a sequence of records: a byte that says who sends and how much time has passed, one with a length, and so
 //! many bytes.
@@ -18,11 +18,25 @@ struct Record<'d> {
 }
 
 pub fn check(data: &[u8]) {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let records: Vec<_> = records(data).collect();
+    hold(&records, || {
+        let mut guard = Frames::of_client(FRAMES, 1024, STREAMS);
+        guard.feed(PREFACE, 0);
+        guard
+    });
+    hold(&records, || {
+        let mut guard = Frames::of_endpoint(FRAMES, 1024, STREAMS);
+        guard.wrote(PREFACE, 0);
+        guard
+    });
+}
+
+/// The laws hold for this kind of guard.
+fn hold(records: &[Record<'_>], begin: impl Fn() -> Frames) {
     let run = |size: usize| {
-        let (mut guard, mut now, mut flood) = (Frames::new(FRAMES, 1024, STREAMS), 0, None);
-        guard.feed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0);
-        for record in &records {
+        let (mut guard, mut now, mut flood) = (begin(), 0, None);
+        for record in records {
             now += record.after;
             for piece in record.bytes.chunks(size) {
                 flood = if record.is_ours { guard.wrote(piece, now) } else { planted::feed(&mut guard, piece, now) };

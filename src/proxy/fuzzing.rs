@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::frames::{self, Follow as _};
+use super::frames;
 use super::guard::{self, FIELDS, Place, RequestGuard};
 use super::proxy_protocol::{self, Parsed};
 use crate::limits::Limits;
@@ -58,25 +58,44 @@ impl Default for Requests {
     }
 }
 
-/// The guard of HTTP/2.
+/// A guard of HTTP/2.
 #[derive(Debug)]
-pub struct Frames(frames::Guard);
+pub struct Frames(Side);
+
+#[derive(Debug)]
+enum Side {
+    Client(frames::Guard),
+    Endpoint(frames::EndpointGuard),
+}
 
 impl Frames {
-    /// With these bounds, from the time 0.
+    /// Of a connection with a client, with these bounds, from the time 0.
     #[must_use]
-    pub fn new(frames: usize, head_size: usize, streams: usize) -> Self {
-        Self(frames::Guard::new(frames::Bounds { frames, head_size, streams }, Millis(0)))
+    pub fn of_client(frames: usize, head_size: usize, streams: usize) -> Self {
+        Self(Side::Client(frames::Guard::new(frames::Bounds { frames, head_size, streams }, Millis(0))))
     }
 
-    /// The client sends, at this time in milliseconds. What there is too much of.
+    /// Of a connection to an endpoint.
+    #[must_use]
+    pub fn of_endpoint(frames: usize, head_size: usize, streams: usize) -> Self {
+        Self(Side::Endpoint(frames::EndpointGuard::new(frames::Bounds { frames, head_size, streams }, Millis(0))))
+    }
+
+    fn guard(&mut self) -> &mut dyn frames::Follow {
+        match &mut self.0 {
+            Side::Client(guard) => guard,
+            Side::Endpoint(guard) => guard,
+        }
+    }
+
+    /// The other side sends, at this time in milliseconds. What there is too much of.
     pub fn feed(&mut self, bytes: &[u8], millis: u64) -> Option<&'static str> {
-        self.0.feed(bytes, Millis(millis)).err().map(frames::Flood::name)
+        self.guard().feed(bytes, Millis(millis)).err().map(frames::Flood::name)
     }
 
     /// We send.
     pub fn wrote(&mut self, bytes: &[u8], millis: u64) -> Option<&'static str> {
-        self.0.wrote(bytes, Millis(millis)).err().map(frames::Flood::name)
+        self.guard().wrote(bytes, Millis(millis)).err().map(frames::Flood::name)
     }
 }
 
