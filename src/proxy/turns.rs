@@ -3,12 +3,12 @@
 //! ## Why
 //! A worker does one thing at a time. What flows freely always has something to do: a handful of large bodies would have the
 //! worker to themselves, and a request that takes no time would wait for seconds. So whoever has moved a [`QUANTUM`] waits for its
-//! turn. There is one between two looks at the sockets, and what has come meanwhile goes before it: whoever needs little waits for
-//! one quantum, however many need much.
+//! turn. What has come between two looks at the sockets goes before it: whoever needs little waits for a quantum, however many need
+//! much.
 //!
 //! ## Why there may be several
 //! Where those who need little keep the worker busy themselves, a look may take long to come, and one quantum would be all that
-//! is moved meanwhile. So there are as many as there have been [`SHARE`]s of time since the last look, up to [`MOST`].
+//! is moved meanwhile. So there is one more for each [`SHARE`] of time that they have taken since the last look, up to [`MOST`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -26,7 +26,9 @@ use crate::routing::Millis;
 /// So much is moved in a turn, and before the first: what is read at a time.
 pub(super) const QUANTUM: usize = BODY_BUFFER;
 
-/// For each of these a turn is given: about a fifth of the time, since a quantum takes some 50 µs.
+/// What a quantum takes, with room for TLS and for slower cores than the one on which it is some 50 µs. It is no time of the others.
+const TAKES: Duration = Duration::from_micros(100);
+/// For each of these that the others take a turn is given: about a fifth of the time.
 const SHARE: Duration = Duration::from_micros(250);
 /// No more than so many at a time.
 const MOST: usize = 16;
@@ -57,25 +59,29 @@ impl Turns {
         loop {
             self.came.notified().await;
             let (mut looked, mut turns) = (Instant::now(), 1);
-            while self.give(turns, given) {
+            loop {
+                let moving = self.give(turns, given);
+                if moving == 0 {
+                    break;
+                }
                 // Goes on when the sockets have been looked at.
                 yield_now().await;
                 let now = Instant::now();
-                turns = turns_after(now.saturating_duration_since(looked));
+                turns = turns_after(now.saturating_duration_since(looked).saturating_sub(TAKES * moving));
                 looked = now;
             }
         }
     }
 
-    /// Gives so many turns, as far as somebody waits. Has there been any? Whoever has gone has had one, too: it costs a look.
-    fn give(&self, turns: usize, given: &Counter) -> bool {
-        let mut has_been = false;
+    /// Gives so many turns, as far as somebody waits. How many? Whoever has gone has had one, too: it costs a look.
+    fn give(&self, turns: usize, given: &Counter) -> u32 {
+        let mut moving = 0;
         for next in (0..turns).map_while(|_| self.next()) {
-            has_been = true;
+            moving += 1;
             given.inc();
             next.wake();
         }
-        has_been
+        moving
     }
 
     fn next(&self) -> Option<Waker> {
@@ -120,7 +126,7 @@ impl Turn {
     }
 }
 
-/// How many turns there are when the last look is so long ago.
+/// How many turns there are when the others have taken so long.
 fn turns_after(others: Duration) -> usize {
     usize::try_from(1 + others.as_micros() / SHARE.as_micros()).unwrap_or(MOST).min(MOST)
 }
