@@ -196,9 +196,9 @@ impl ResponseBody {
     }
 
     /// The endpoint is not asked for more: the client has not taken what there is.
-    pub(super) fn is_not_taken(&self) {
+    pub(super) fn client_stalls(&self) {
         if let Some(download) = &self.0 {
-            download.exchange.is_not_taken();
+            download.exchange.client_stalls();
         }
     }
 

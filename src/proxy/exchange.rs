@@ -195,7 +195,7 @@ impl Exchange {
     }
 
     /// There is more, perhaps, and the client has not taken what was before it: now its time runs, and not the endpoint's.
-    pub(super) fn is_not_taken(&self) {
+    pub(super) fn client_stalls(&self) {
         let (watch, worker) = (&self.lane.watch, self.lane.worker());
         // Once: whoever asks again is not given more of it.
         if watch.silence().is_some() {

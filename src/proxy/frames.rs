@@ -3,9 +3,8 @@
 //! ## Why it is needed
 //! h2 (0.4.18 and later) ends a connection for more than 20 requests that are taken back before hyper has looked at
 //! them, for more than about 5 CONTINUATION frames of a header block, for 100 empty DATA frames, for small DATA frames
-//! that pile up unread, and for a header list of four times its bound. For 1,024 streams that it has to reset itself it would, too,
-//! however long that took: it is told not to, since this counts them and forgives. It
-//! counts no reset of a request that has been begun (the usual rapid reset, one at a time), and no PING, SETTINGS,
+//! that pile up unread, for streams that it has to reset itself (1,024 of them, however long that took, unless it is told another
+//! number), and for a header list of four times its bound. h2 counts no reset of a request that has been begun (the usual rapid reset, one at a time), and no PING, SETTINGS,
 //! WINDOW_UPDATE, PRIORITY or unknown frame. hyper has no time limit for a header block, and none for idle connections.
 //!
 //! ## What is counted

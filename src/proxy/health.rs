@@ -13,8 +13,6 @@ use crate::routing::Millis;
 /// The pause before the first probe; it doubles with each, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
-/// Each request to an endpoint that is not what it should be fails; the log says so this often.
-const REPEAT: Duration = Duration::from_secs(10);
 
 /// No connection to this endpoint could be made.
 pub(super) fn unreachable(worker: &Rc<Worker>, upstream: &Rc<Upstream>, error: &DialError) {
@@ -37,7 +35,7 @@ pub(super) fn silent(worker: &Rc<Worker>, upstream: &Rc<Upstream>, time: Duratio
 /// This endpoint is there, and cannot be spoken to as it should. It is not marked for that: nothing would find out when
 /// it has been mended but the next request.
 pub(super) fn unfit(worker: &Rc<Worker>, upstream: &Rc<Upstream>, error: &Unfit) {
-    if upstream.shared.complains(worker.clock.millis(), REPEAT) {
+    if upstream.shared.unfit.is_due(worker.clock.millis()) {
         let advice = error.advice();
         tracing::warn!(endpoint = %upstream.id, %error, advice, "endpoint cannot be spoken to: its requests get 502");
     }

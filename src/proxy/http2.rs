@@ -179,8 +179,7 @@ fn builder(exec: Executor, limits: &Limits) -> http2::Builder<Executor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        // h2 counts for as long as the connection lasts. The guard does, too, and forgives.
-        .max_local_error_reset_streams(None)
+        .max_local_error_reset_streams(RESETS)
         .enable_connect_protocol()
         // A client that has gone without a word shows when it does not answer. It reads the question after all that has been
         // sent before it, and may be slow.
@@ -195,6 +194,10 @@ pub(super) const STREAM_WINDOW: u32 = 128 * 1024;
 pub(super) const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// So much of one response waits for its client, besides the piece that comes on top.
 pub(super) const SEND_BUFFER: usize = 16 * 1024;
+
+/// The guard counts streams that had to be reset once they are, and forgives. h2 counts them for as long as the connection lasts,
+/// which only keeps those few that a client does not let us write.
+const RESETS: usize = 4096;
 
 /// Runs what hyper spawns, on this thread and under the watch of its lane.
 #[derive(Clone, Debug)]

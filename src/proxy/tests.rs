@@ -84,14 +84,9 @@ fn rows() -> Vec<(&'static str, String, &'static str)> {
             "waits",
         ),
         (
-            "– the frames that it comes in, at 256 bytes for each that has fewer, if as many responses wait as may",
+            "– the frames that it comes in, at 256 bytes for each that has fewer, on average over `upstream_streams`",
             window(endpoints::SMALL_FRAMES),
             "the connection to the endpoint ends",
-        ),
-        (
-            "HTTP/2, from an endpoint: responses given up that are known for a second, for each that may come at a time",
-            endpoints::REMEMBERED.to_string(),
-            "counts for [floods](floods.md)",
         ),
         ("HTTP/2, to an endpoint: of a body, to be sent once more", bytes(endpoints::body::KEPT), "is sent once"),
         ("times that an endpoint may refuse a request unseen", forward::reach::REFUSALS.to_string(), "503"),

@@ -36,14 +36,23 @@ use crate::routing::{Backend, BackendId, Endpoint, EndpointId, LoadView, Millis}
 use crate::sessions::{Berth, Sessions};
 use crate::snapshot::Connectors;
 
+/// What every request may find is said in the log this often.
+const REPEAT: Duration = Duration::from_secs(10);
+
+/// When something was said last, in milliseconds and one; 0: never.
+#[derive(Debug, Default)]
+pub(super) struct Seldom(AtomicU64);
+
 /// What all workers share about one endpoint.
 #[derive(Debug)]
 pub(super) struct Shared {
     berth: Arc<Berth>,
     /// When it became unreachable, in milliseconds and one; 0 while it can be reached.
     unreachable: AtomicU64,
-    /// When the log last said that it is not what it should be, in milliseconds and one; 0: never.
-    complained: AtomicU64,
+    /// When the log said last that it is not what it should be,
+    pub(super) unfit: Seldom,
+    /// and that it sends too much of no use.
+    pub(super) floods: Seldom,
     /// Told when it can be reached again.
     pub(super) recovered: Notify,
     /// Who waits for it.
@@ -117,15 +126,17 @@ impl Shared {
         }
     }
 
-    /// Is it time to say again what is wrong with it? Whoever is told so says it.
-    pub(super) fn complains(&self, now: Millis, every: Duration) -> bool {
-        let last = self.complained.load(Ordering::Relaxed);
-        let due = last.checked_sub(1).is_none_or(|last| now.since(Millis(last)) >= every);
-        due && self.complained.compare_exchange(last, now.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
     pub(super) fn unreachable_since(&self) -> Option<Millis> {
         self.unreachable.load(Ordering::Relaxed).checked_sub(1).map(Millis)
+    }
+}
+
+impl Seldom {
+    /// Is it time to say it again? Whoever is told so says it.
+    pub(super) fn is_due(&self, now: Millis) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let due = last.checked_sub(1).is_none_or(|last| now.since(Millis(last)) >= REPEAT);
+        due && self.0.compare_exchange(last, now.0 + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -135,7 +146,8 @@ impl Registry {
         let shared = || Shared {
             berth: Arc::clone(berth),
             unreachable: AtomicU64::new(0),
-            complained: AtomicU64::new(0),
+            unfit: Seldom::default(),
+            floods: Seldom::default(),
             recovered: Notify::new(),
             queue: Queue::default(),
         };

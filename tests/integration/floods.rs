@@ -1,7 +1,7 @@
 //! HTTP/2 floods: each ends within a thousand frames, and whoever sits beside it is served.
 
 use crate::support::frames::{self, Connection, End, Frame, frame};
-use crate::support::{Behaviour, Client, Origin, Proxy, origin, program, proxy};
+use crate::support::{Behaviour, Client, Origin, Proxy, eventually, origin, program, proxy};
 
 /// After so many frames a flood is over.
 const ENOUGH: usize = 1000;
@@ -130,6 +130,34 @@ async fn streams_that_had_to_be_reset_are_forgiven_to_whoever_works() {
         connection.send(&[frames::post(stream, "/"), too_much, frames::get(stream + 2, "/")]).await;
         assert_eq!(connection.answer(stream + 2).await.0, 200);
     }
+}
+
+/// h2 goes on reading while it cannot write, and remembers what it has still to reset.
+#[tokio::test]
+async fn streams_whose_reset_the_client_does_not_let_be_written() {
+    const LAST: u32 = 100_001;
+    let a = origin("a").behave(Behaviour::Flood).run().await;
+    // What is not read any more is owed.
+    let proxy = proxy().endpoint(&a).without_sessions().limits("head: 300ms").run();
+    let mut connection = Connection::open(proxy.address).await;
+    connection.send(&frames::windows(frames::LARGEST)).await;
+    connection.send(&[frames::get(1, "/")]).await;
+    let (mut last, mut same) = (0, 0);
+    eventually("all that there is room for is on its way", || {
+        let now = a.written();
+        same = if now == last && now > 0 { same + 1 } else { 0 };
+        last = now;
+        same > 20
+    })
+    .await;
+    connection.send(&[frames::get(LAST, "/")]).await;
+    let never_opened: Vec<Frame> = numbers()
+        .skip(1)
+        .take_while(|stream| *stream < LAST)
+        .map(|stream| frame(frames::DATA, 0, stream, *b"x"))
+        .collect();
+    connection.send(&never_opened).await;
+    proxy.reaches("moorline_client_connections_open ", 0.0).await;
 }
 
 #[tokio::test]

@@ -16,8 +16,9 @@ const FAR_TOO_LARGE: usize = 2;
 /// The header blocks that come on a connection.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    /// How large one may be.
+    /// How large one may be, and what a larger one costs.
     head_size: usize,
+    too_large: u32,
     /// The last one, until the next frame.
     last: Option<Block>,
 }
@@ -32,8 +33,8 @@ struct Block {
 }
 
 impl Blocks {
-    pub(super) fn new(head_size: usize) -> Self {
-        Self { head_size, last: None }
+    pub(super) fn new(head_size: usize, too_large: u32) -> Self {
+        Self { head_size, too_large, last: None }
     }
 
     /// HEADERS came.
@@ -65,7 +66,7 @@ impl Blocks {
             return Err(Flood::HeaderBlock);
         }
         if block.size > self.head_size && !was_too_large {
-            budget.charge(Flood::HeaderBlock)?;
+            budget.spend(Flood::HeaderBlock, self.too_large)?;
         }
         block.is_ending = frame.ends_headers();
         self.last = Some(block);

@@ -1,9 +1,9 @@
 //! Both directions of a connection to an endpoint: what each frame costs or earns.
 //!
 //! ## What differs from a client's
-//! Requests are ours, so they are what earns. Streams are not followed: which of the frames that come for a stream are of
-//! no use depends on what the clients have taken back meanwhile, and that is no fault of the endpoint's. What it costs
-//! when much of it comes is what we write because of it.
+//! Requests are ours, so they are what earns, and as many as there may be at a time are paid for from the start: all of them may
+//! be answered at once. Streams are not followed: which of the frames that come for a stream are of no use depends on what
+//! the clients have taken back meanwhile, and that is no fault of the endpoint's. Nor is how large the head of a response is.
 
 use super::block::Blocks;
 use super::budget::{Budget, PER_REQUEST};
@@ -11,6 +11,9 @@ use super::flood::Flood;
 use super::head::{self, Cutter, Frame};
 use super::{Bounds, Follow, PREFACE};
 use crate::routing::Millis;
+
+/// Servers may read in pieces that are so many times smaller than what clients read, and acknowledge each: Go's did up to 1.19.
+const SMALL_READS: u32 = 8;
 
 /// Follows the frames of one connection to an endpoint.
 #[derive(Debug)]
@@ -23,13 +26,13 @@ pub(in crate::proxy) struct EndpointGuard {
 }
 
 impl EndpointGuard {
-    /// For a connection of which nothing has been written yet, not even the preface. Its streams have no bound but ours.
+    /// For a connection of which nothing has been written yet, not even the preface.
     pub(in crate::proxy) fn new(bounds: Bounds, now: Millis) -> Self {
         Self {
             incoming: Cutter::default(),
             outgoing: Cutter::after(PREFACE.into()),
-            blocks: Blocks::new(bounds.head_size),
-            budget: Budget::new(bounds.frames, now),
+            blocks: Blocks::new(bounds.head_size, 1),
+            budget: Budget::new(bounds.frames.saturating_add(bounds.streams.saturating_mul(PER_REQUEST as usize)), now),
             flood: None,
         }
     }
@@ -59,7 +62,7 @@ impl EndpointGuard {
                 self.budget.earn(PER_REQUEST);
                 self.budget.sent(0);
             }
-            head::DATA => self.budget.sent(frame.data()),
+            head::DATA => self.budget.sent(frame.data().saturating_mul(SMALL_READS)),
             head::RST_STREAM if frame.is_provoked() => return self.budget.provoked(false),
             _ => {}
         }

@@ -39,7 +39,7 @@ impl Guard {
             preface: PREFACE,
             incoming: Cutter::default(),
             outgoing: Cutter::default(),
-            blocks: Blocks::new(bounds.head_size),
+            blocks: Blocks::new(bounds.head_size, Flood::HeaderBlock.cost()),
             streams: Streams::new(bounds.streams.saturating_add(bounds.frames)),
             budget: Budget::new(bounds.frames, now),
             quiet: now,

@@ -165,7 +165,7 @@ impl Body for Paced {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         if !this.backlog.admits(&mut this.number, cx) {
-            this.body.is_not_taken();
+            this.body.client_stalls();
             return Poll::Pending;
         }
         this.body.read_at_most(this.backlog.share());

@@ -6,10 +6,12 @@
 //!
 //! ## Why nobody ends it for the others
 //! - A client that reads slowly fills the window of its own stream and no more. The connection's window is never full.
-//! - h2 ends a connection when small frames that nobody has taken need more than half of its window, at 256 bytes each;
-//!   so that is made larger than whatever clients that read nothing can leave there ([`SMALL_FRAMES`]).
-//! - h2 remembers streams that were reset, so as not to take what is on its way for an error. It is told to remember more
-//!   than its 50, and not to count beyond for as long as the connection lasts: [`EndpointGuard`] does, and forgives.
+//! - h2 ends a connection when small frames that nobody has taken need more than half of its window, at 256 bytes each:
+//!   clients that read nothing may leave [`SMALL_FRAMES`] each there.
+//! - Clients that go have their streams reset. What is on its way then, h2 takes for an error if it has forgotten the stream, and
+//!   of many it ends the connection; so it is told to remember more than its 50, for longer than its second. Servers end
+//!   connections on which many streams are reset (Netty: 200 within 30 s). So after as many as there may be at a time a
+//!   connection gets no more requests, and ends with the last of those that it has.
 
 pub(in crate::proxy) mod body;
 mod join;
@@ -24,6 +26,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -52,14 +55,15 @@ type Driver = http2::Connection<TokioIo<Guarded<Peer, Reporter, EndpointGuard>>,
 /// So much of one response may be here and not yet with its client. Half of it is on its way while the other half is
 /// read: 64 KiB carry a quarter of a gigabit a second over a millisecond's round trip.
 pub(in crate::proxy) const STREAM_WINDOW: u32 = 64 * 1024;
-/// What the frames take that fill this window, at 256 bytes each, when there are eight bytes in each: three of a message, after
-/// the five that gRPC puts before it. With sixteen or more it is no more than a mebibyte.
-pub(in crate::proxy) const SMALL_FRAMES: u32 = STREAM_WINDOW / 8 * 256;
+/// What the frames take that fill this window, at 256 bytes each, when there are sixteen bytes in each: as much as a client that
+/// does not read may cost.
+pub(in crate::proxy) const SMALL_FRAMES: u32 = STREAM_WINDOW / 16 * 256;
 /// The largest window that HTTP/2 knows.
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
-/// So many times as many streams as there may be at a time are known for a second after they were reset. What comes for others
-/// has to be reset again, which the endpoint's budget for frames pays for.
-pub(in crate::proxy) const REMEMBERED: usize = 4;
+/// So many times as many streams as there may be at a time are remembered after they were reset: more than a connection has before
+/// it is retired, since those that were answered before all of their body was sent are reset as well.
+const REMEMBERED: usize = 8;
+const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
 /// A connection to an endpoint, with as many requests under way as both sides allow.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ pub(super) struct Multiplexed {
     streams: Cell<usize>,
     /// Requests under way at a time, if the endpoint allows as many.
     bound: usize,
+    /// How many have been given up before their end.
+    given_up: Cell<usize>,
     /// Since when there is none.
     idle_since: Cell<Option<Millis>>,
     /// It gets no more requests.
@@ -85,6 +91,8 @@ pub(super) struct Multiplexed {
 pub(crate) struct Stream {
     connection: Rc<Multiplexed>,
     is_fresh: bool,
+    /// Would its end be a reset?
+    is_under_way: bool,
     /// What was sent, to be sent once more.
     copy: Option<Box<Copy>>,
 }
@@ -120,7 +128,7 @@ impl Multiplexed {
             .initial_connection_window_size(streams.saturating_mul(2 * SMALL_FRAMES).min(LARGEST_WINDOW))
             .initial_max_send_streams(bound)
             .max_concurrent_reset_streams(bound.saturating_mul(REMEMBERED))
-            .max_local_error_reset_streams(None)
+            .reset_stream_duration(REMEMBERED_FOR)
             .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
             .max_send_buf_size(BODY_BUFFER)
             .keep_alive_interval(limits.upstream_ping)
@@ -137,6 +145,7 @@ impl Multiplexed {
             address,
             streams: Cell::new(0),
             bound,
+            given_up: Cell::new(0),
             idle_since: Cell::new(None),
             is_retired: Cell::new(false),
             has_served: Cell::new(false),
@@ -150,7 +159,20 @@ impl Multiplexed {
             return None;
         }
         self.streams.set(self.streams.get() + 1);
-        Some(Stream { connection: Rc::clone(self), is_fresh: !self.has_served.replace(true), copy: None })
+        Some(Stream {
+            connection: Rc::clone(self),
+            is_fresh: !self.has_served.replace(true),
+            is_under_way: false,
+            copy: None,
+        })
+    }
+
+    /// A request has been given up before its end.
+    fn give_up(&self) {
+        self.given_up.set(self.given_up.get() + 1);
+        if self.given_up.get() >= self.bound {
+            self.is_retired.set(true);
+        }
     }
 
     fn is_usable(&self) -> bool {
@@ -215,6 +237,7 @@ impl Stream {
         let (body, kept) = StreamBody::new(body, &connection.peer);
         let copy = self.copy.insert(Box::new(Copy::new(copied, kept)));
         let heard = connection.peer.heard();
+        self.is_under_way = true;
         let mut response = pin!(connection.sender.borrow_mut().try_send_request(Request::from_parts(head, body)));
         let sent = poll_fn(|cx| match response.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
@@ -222,6 +245,7 @@ impl Stream {
             Poll::Pending => Poll::Pending,
         })
         .await;
+        self.is_under_way = !matches!(sent, Some(Err(_)));
         match sent {
             Some(Ok(response)) => {
                 // Nobody will want it again.
@@ -244,6 +268,11 @@ impl Stream {
                 None => self.failed(failed.into_error()),
             }),
         }
+    }
+
+    /// The response has come to its end.
+    pub(super) fn complete(&mut self) {
+        self.is_under_way = false;
     }
 
     fn failed(&mut self, error: hyper::Error) -> SendError {
@@ -272,6 +301,9 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        if self.is_under_way {
+            self.connection.give_up();
+        }
         self.connection.streams.set(self.connection.streams.get() - 1);
     }
 }

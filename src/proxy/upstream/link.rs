@@ -66,11 +66,14 @@ impl Link {
         }
     }
 
-    /// The connection, if it is this request's alone and can serve another.
+    /// The response has come to its end: the connection, if it is this request's alone and can serve another.
     pub(crate) fn into_usable(self, cx: &mut Context<'_>) -> Option<Box<Connection>> {
         match self {
             Self::Http1(mut connection) => connection.is_usable(cx).then_some(connection),
-            Self::Http2(_) => None,
+            Self::Http2(mut stream) => {
+                stream.complete();
+                None
+            }
         }
     }
 

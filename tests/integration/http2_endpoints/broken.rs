@@ -149,7 +149,7 @@ async fn an_endpoint_that_sends_what_brings_nothing_forward_loses_its_connection
         ("settings", frame(SETTINGS, 0, 0, &[])),
         ("window-update", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
     ];
-    let flooding = |flood: &[u8]| vec![Step::Heads(1), Step::Say([ok(1, 4), flood.repeat(1000)].concat()), Step::Wait];
+    let flooding = |flood: &[u8]| vec![Step::Heads(1), Step::Say([ok(1, 4), flood.repeat(2000)].concat()), Step::Wait];
     let mut scripts: Vec<_> = floods.iter().map(|(_, flood)| flooding(flood)).collect();
     scripts.push(vec![Step::Heads(1), Step::Say(ok(1, 5)), Step::Wait]);
     let (address, accepted, _server) = raw_http2(scripts).await;

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::frames::{HEADERS, RST_STREAM};
+use super::frames::{HEADERS, PING, RST_STREAM};
 
 /// What a server does with a request.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,7 @@ struct State {
     heads: Mutex<Vec<String>>,
     accepted: AtomicUsize,
     open: AtomicUsize,
+    /// The most streams that were reset on one connection.
     resets: AtomicUsize,
     /// The most streams that were under way on one connection.
     most: AtomicUsize,
@@ -119,7 +120,7 @@ impl Http2Origin {
         self.state.open.load(Ordering::SeqCst)
     }
 
-    /// Streams that the proxy has reset.
+    /// The most streams that the proxy has reset on one connection.
     pub(crate) fn resets(&self) -> usize {
         self.state.resets.load(Ordering::SeqCst)
     }
@@ -165,15 +166,15 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
         builder.max_concurrent_streams(streams);
     }
     let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
-    let under_way = Arc::new(AtomicUsize::new(0));
+    let (under_way, resets) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut streams = tokio::task::JoinSet::new();
     while let Some(Ok((request, respond))) = connection.accept().await {
-        let (state, under_way) = (Arc::clone(&state), Arc::clone(&under_way));
+        let (state, under_way, resets) = (Arc::clone(&state), Arc::clone(&under_way), Arc::clone(&resets));
         streams.spawn(async move {
             let _counted = Counted::new(&under_way);
             state.most.fetch_max(under_way.load(Ordering::SeqCst), Ordering::SeqCst);
             if answer(request, respond, &state).await.is_err() {
-                state.resets.fetch_add(1, Ordering::SeqCst);
+                state.resets.fetch_max(1 + resets.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
             }
         });
     }
@@ -282,6 +283,8 @@ pub(crate) enum Step {
     Heads(usize),
     /// Reads until so many of them have been taken back.
     Resets(usize),
+    /// Reads until so many PINGs have come, or answers to them.
+    Pings(usize),
     /// Reads on, until the other side has gone.
     Wait,
 }
@@ -315,6 +318,7 @@ async fn play(mut stream: TcpStream, script: Vec<Step>) -> std::io::Result<()> {
             }
             Step::Heads(number) => (HEADERS, number),
             Step::Resets(number) => (RST_STREAM, number),
+            Step::Pings(number) => (PING, number),
             Step::Wait => {
                 while stream.read(&mut [0; 4096]).await? > 0 {}
                 continue;

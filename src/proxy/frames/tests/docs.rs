@@ -20,8 +20,9 @@ frame that we have sent (up to {PINGS} that have not been made use of), and two 
 {kib} KiB of it.
 
 A connection to an endpoint that is spoken to over HTTP/2 has such a budget, too: `moorline_upstream_http2_floods_total` counts those that were
-ended, and the log says whose. {PER_REQUEST} are earned back by each request that is sent. HEADERS, RST_STREAM and the empty DATA that ends a
-response cost 1 each, and so does a reset in answer to a frame; clients that go cost their endpoint nothing.
+ended, and the log says whose. It is larger by {PER_REQUEST} for each of `upstream_streams`, and {PER_REQUEST} are earned back by each request that is
+sent. All HEADERS (`headers`), every RST_STREAM (`reset`), and the empty DATA that ends a response (`empty-data`) cost 1 there, and so do a header block
+that is too large and a reset in answer to a frame.
 
 Written by `UPDATE_DOCS=1 cargo test --lib proxy::frames`.
 

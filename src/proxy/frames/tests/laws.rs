@@ -1,5 +1,7 @@
 //! Laws that hold for any bytes.
 
+use std::fmt::Debug;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -38,18 +40,42 @@ fn useless() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A way to cut bytes, and how much time passes after each piece.
-fn pieces<'b>(bytes: &'b [u8], cuts: &[Index]) -> Vec<&'b [u8]> {
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-    cuts.extend([0, bytes.len()]);
-    cuts.sort_unstable();
-    cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect()
+/// A way to cut bytes.
+enum Cut {
+    Nowhere,
+    At(Vec<Index>),
+    Bytes,
 }
 
-/// Everything that can be seen of a guard.
-fn seen(guard: &Guard) -> String {
-    let waits = (guard.unfinished_since(), guard.idle_since(), guard.open(), guard.newest_stream());
-    format!("{:?} {waits:?} {}", guard.flood(), guard.is_between_frames())
+impl Cut {
+    fn pieces<'b>(&self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
+        let mut cuts: Vec<usize> = match self {
+            Self::Nowhere => Vec::new(),
+            Self::At(cuts) => cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect(),
+            Self::Bytes => (0..bytes.len()).collect(),
+        };
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect()
+    }
+}
+
+/// What becomes of a guard, with these bytes of both sides cut in this way. Its state is all that can be seen of it.
+fn outcome<G: Follow + Debug>(
+    begin: impl FnOnce(Bounds, Millis) -> G,
+    frames: usize,
+    turns: &[(Vec<u8>, bool, u64)],
+    cut: &Cut,
+) -> String {
+    let mut now = Millis(5);
+    let mut guard = begin(Bounds { frames, head_size: 1024, streams: 3 }, now);
+    for (bytes, is_ours, time) in turns {
+        now.0 += time;
+        for piece in cut.pieces(bytes) {
+            let _ = if *is_ours { guard.wrote(piece, now) } else { guard.feed(piece, now) };
+        }
+    }
+    format!("{guard:?}")
 }
 
 proptest! {
@@ -61,21 +87,12 @@ proptest! {
         cuts in prop::collection::vec(any::<Index>(), 0..6),
         frames in select(&[0, 10, 800][..]),
     ) {
-        let bounds = Bounds { frames, head_size: 1024, streams: 3 };
-        let run = |cut: &dyn Fn(&[u8]) -> Vec<Vec<u8>>| {
-            let (mut guard, mut now) = (Guard::new(bounds, Millis(5)), Millis(5));
-            for (bytes, is_ours, time) in &turns {
-                now.0 += time;
-                for piece in cut(bytes) {
-                    let _ = if *is_ours { guard.wrote(&piece, now) } else { guard.feed(&piece, now) };
-                }
-            }
-            seen(&guard)
-        };
-        let owned = |pieces: Vec<&[u8]>| pieces.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let whole = run(&|bytes| vec![bytes.to_vec()]);
-        prop_assert_eq!(&run(&|bytes| owned(pieces(bytes, &cuts))), &whole);
-        prop_assert_eq!(&run(&|bytes| owned(bytes.chunks(1).collect())), &whole);
+        for cut in [Cut::At(cuts), Cut::Bytes] {
+            let of_client = |cut| outcome(Guard::new, frames, &turns, cut);
+            prop_assert_eq!(of_client(&cut), of_client(&Cut::Nowhere));
+            let of_endpoint = |cut| outcome(EndpointGuard::new, frames, &turns, cut);
+            prop_assert_eq!(of_endpoint(&cut), of_endpoint(&Cut::Nowhere));
+        }
     }
 
     #[test]
@@ -84,6 +101,11 @@ proptest! {
         connection.gets(&headers(1));
         let frames = (0..2000).take_while(|at| connection.try_gets(&kinds[at % kinds.len()]).is_ok()).count();
         prop_assert!(frames < 1000, "{frames}");
+        let mut connection = Connection::to_endpoint();
+        connection.sends(&headers(1));
+        // It has been paid for as many requests as there may be at a time.
+        let frames = (0..4000).take_while(|at| connection.try_gets(&kinds[at % kinds.len()]).is_ok()).count();
+        prop_assert!(frames < 2000, "{frames}");
     }
 
     /// Whatever requests there are, of any size, answered in any order, with as much around them as is paid for.

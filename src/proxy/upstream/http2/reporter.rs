@@ -1,7 +1,6 @@
 //! Who is told what an endpoint sends too much of.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::super::frames::{Flood, Warden};
 use super::super::super::metrics::WorkerMetrics;
@@ -9,9 +8,6 @@ use super::super::super::worker::Worker;
 use super::super::{Shared, Upstream};
 use crate::clock::Clock;
 use crate::routing::{EndpointId, Millis};
-
-/// The log says it this often of one endpoint.
-const REPEAT: Duration = Duration::from_secs(10);
 
 /// Counts floods of one endpoint, and says so in the log. It holds nothing that holds the connection.
 #[derive(Debug)]
@@ -40,7 +36,7 @@ impl Warden for Reporter {
 
     fn flooded(&self, flood: Flood) {
         self.metrics.upstream_floods.count(flood);
-        if self.shared.complains(self.now(), REPEAT) {
+        if self.shared.floods.is_due(self.now()) {
             let flood = flood.name();
             tracing::warn!(endpoint = %self.endpoint, flood, "endpoint sends too many frames of no use: its connection is ended");
         }
