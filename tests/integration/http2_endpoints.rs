@@ -33,6 +33,11 @@ async fn a_hundred_requests_at_once_share_a_connection() {
     let proxy = before(&[&a]).run();
     assert_eq!(at_once(&proxy, 100).await, [200; 100]);
     assert_eq!((a.accepted(), a.most()), (1, 100));
+    // However many there are, and whatever becomes of a few.
+    for number in 0..200 {
+        a.act(if number % 10 == 0 { Act::Refuse } else { Act::Echo });
+        proxy.client().await.get("/").await;
+    }
     assert_eq!(proxy.metric("moorline_upstream_connects_total ").await, Some(1.0));
 }
 
