@@ -26,6 +26,8 @@
 //! With a budget of 800, whoever does no work gets through with 800 frames, or 400 requests that are taken back at
 //! once. A connection that works has no bound on frames, only on frames for each piece of work.
 //!
+//! Large heads are read a few at a time, so that hyper sees those before the next ([`guard`]).
+//!
 //! ## Why it looks at what we write
 //! Only that tells which requests are answered, and which streams we have to reset because a client makes us
 //! (`MadeYouReset`). hyper's frames pass as they are.
@@ -77,6 +79,11 @@ pub(super) trait Follow {
 
     /// What has been too much.
     fn flood(&self) -> Option<Flood>;
+
+    /// May more be read before what has been is looked at?
+    fn may_read(&self) -> bool {
+        true
+    }
 
     /// May a frame of ours be written here?
     fn is_between_frames(&self) -> bool;

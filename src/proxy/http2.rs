@@ -61,6 +61,7 @@ pub(super) async fn serve(client: Rc<Client>, watch: Rc<Watch>, stream: impl Asy
             Next::Tell => http.as_mut().graceful_shutdown(),
             Next::End => return Poll::Ready(Ok(())),
         }
+        state.follower.allow_heads();
         let polled = http.as_mut().poll(cx);
         state.note(&worker);
         backlog.settle(state.follower.open().saturating_sub(state.watched.streams()));

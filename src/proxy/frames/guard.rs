@@ -15,6 +15,10 @@ const REFUSED_STREAM: u32 = 7;
 /// A request that is taken back after this time was meant.
 const MEANT: Duration = Duration::from_secs(1);
 
+/// So many bytes of header blocks are read before hyper is given the requests. h2 by itself takes all that there is first, and be it
+/// as many large heads as there may be streams.
+const HEADS_AT_ONCE: u32 = 128 * 1024;
+
 /// Follows the frames of one connection with a client.
 #[derive(Debug)]
 pub(in crate::proxy) struct Guard {
@@ -23,6 +27,8 @@ pub(in crate::proxy) struct Guard {
     incoming: Cutter,
     outgoing: Cutter,
     blocks: Blocks,
+    /// So much of header blocks may still be read.
+    heads_left: u32,
     streams: Streams,
     budget: Budget,
     /// When the connection began, or the last stream was closed.
@@ -40,6 +46,7 @@ impl Guard {
             incoming: Cutter::default(),
             outgoing: Cutter::default(),
             blocks: Blocks::new(bounds.head_size, Flood::HeaderBlock.cost()),
+            heads_left: HEADS_AT_ONCE,
             streams: Streams::new(bounds.streams.saturating_add(bounds.frames)),
             budget: Budget::new(bounds.frames, now),
             quiet: now,
@@ -69,6 +76,11 @@ impl Guard {
         self.streams.is_empty().then_some(self.quiet)
     }
 
+    /// hyper has been given the requests that have been read, and asks for more.
+    pub(super) fn allow_heads(&mut self) {
+        self.heads_left = HEADS_AT_ONCE;
+    }
+
     /// How many requests wait for an answer or the end of one.
     #[must_use]
     pub(in crate::proxy) fn open(&self) -> usize {
@@ -89,6 +101,9 @@ impl Guard {
 
     /// A frame of the client, as soon as it is known.
     fn came(&mut self, frame: &Frame, now: Millis) -> Result<(), Flood> {
+        if let head::HEADERS | head::CONTINUATION = frame.kind {
+            self.heads_left = self.heads_left.saturating_sub(frame.length);
+        }
         match frame.kind {
             head::CONTINUATION => return self.blocks.go_on(frame, &mut self.budget),
             head::HEADERS => return self.headers(frame, now),
@@ -182,6 +197,10 @@ impl Follow for Guard {
 
     fn flood(&self) -> Option<Flood> {
         self.flood
+    }
+
+    fn may_read(&self) -> bool {
+        self.heads_left > 0
     }
 
     fn is_between_frames(&self) -> bool {

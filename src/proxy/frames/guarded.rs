@@ -65,6 +65,11 @@ impl Follower {
         self.0.borrow().newest_stream() > 0
     }
 
+    /// hyper is about to be polled: more heads may be read.
+    pub(in crate::proxy) fn allow_heads(&self) {
+        self.0.borrow_mut().allow_heads();
+    }
+
     /// How many requests wait for an answer or the end of one.
     pub(in crate::proxy) fn open(&self) -> usize {
         self.0.borrow().open()
@@ -162,6 +167,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden, G: Follow> Guarded<S, W, G> {
 impl<S: AsyncRead + AsyncWrite + Unpin, W: Warden + Unpin, G: Follow> AsyncRead for Guarded<S, W, G> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.pass(cx)?;
+        if !self.guard.borrow().may_read() {
+            // What has been read is looked at when this returns.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let verdict = self.guard.borrow_mut().feed(&buf.filled()[before..], self.warden.now());

@@ -83,6 +83,36 @@ async fn read_all(stream: &mut DuplexStream) -> Vec<u8> {
 
 const CALM: [u8; 4] = [0, 0, 0, 11];
 
+/// h2 reads until there is nothing left, and only then does hyper see what has come.
+#[tokio::test]
+async fn large_heads_are_read_a_few_at_a_time() {
+    let (mut client, mut server, follower, _) = pair(1024 * 1024);
+    let large = |stream| frame(head::HEADERS, END_HEADERS | END_STREAM, stream, &[0; 16 * 1024]);
+    let heads: Vec<u8> = numbers().take(20).flat_map(large).collect();
+    client.write_all(&[PREFACE, &heads].concat()).await.unwrap();
+    let mut buffer = [0; 8 * 1024];
+    let mut read_all = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut size = 0;
+        loop {
+            let mut into = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut server).poll_read(&mut cx, &mut into) {
+                Poll::Ready(read) => read.unwrap(),
+                Poll::Pending => return size,
+            }
+            size += into.filled().len();
+        }
+    };
+    let first = read_all();
+    // A block counts as soon as its length is known.
+    assert!((112 * 1024..136 * 1024).contains(&first), "{first}");
+    assert_eq!(read_all(), 0, "until hyper has seen them");
+    follower.allow_heads();
+    let second = read_all();
+    follower.allow_heads();
+    assert_eq!(first + second + read_all(), PREFACE.len() + heads.len());
+}
+
 #[tokio::test]
 async fn what_is_no_flood_passes_both_ways_and_is_followed() {
     let (mut client, mut server, follower, keeper) = pair(1024);
