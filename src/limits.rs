@@ -51,8 +51,8 @@ pub struct Limits {
     /// Bytes of large request heads (more than 8 KiB) under way at a time on one HTTP/2 connection, if it is more than one
     /// head; a request that comes on top is refused and may be sent again (REFUSED_STREAM).
     pub http2_heads: usize,
-    /// HTTP/2 frames that bring no request forward, on top of what answers and time make up for; more end the
-    /// connection, to a client or to an endpoint: several times what a browser sends around all the requests that it may make at a time.
+    /// HTTP/2 frames that bring no request forward, on top of what work and time make up for; more end the connection, to a
+    /// client or to an endpoint: several times what a browser sends around all the requests that it may make at a time.
     pub http2_frames: usize,
     /// Client connections at a time, in all; what comes on top is answered with 503. It is less if there are not two
     /// descriptors for each.

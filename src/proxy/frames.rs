@@ -3,9 +3,10 @@
 //! ## Why it is needed
 //! h2 (0.4.18 and later) ends a connection for more than 20 requests that are taken back before hyper has looked at
 //! them, for more than about 5 CONTINUATION frames of a header block, for 100 empty DATA frames, for small DATA frames
-//! that pile up unread, for streams that it has to reset itself (1,024 of them, however long that took, unless it is told another
-//! number), and for a header list of four times its bound. h2 counts no reset of a request that has been begun (the usual rapid reset, one at a time), and no PING, SETTINGS,
-//! WINDOW_UPDATE, PRIORITY or unknown frame. hyper has no time limit for a header block, and none for idle connections.
+//! that pile up unread, for 1,024 streams that it has to reset itself (or another number of them), however long that took, and
+//! for a header list of four times its bound. It counts no reset of a request that has been begun (the usual rapid reset, one at
+//! a time), and no PING, SETTINGS, WINDOW_UPDATE, PRIORITY or unknown frame. hyper has no time limit for a header block, and none
+//! for idle connections.
 //!
 //! ## What is counted
 //! Frames that bring no request forward ([`Flood`], `docs/floods.md`) are paid for from one budget, whatever their
@@ -51,46 +52,15 @@ mod head;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub(super) use self::endpoint::EndpointGuard;
 pub(super) use self::flood::Flood;
 #[cfg(fuzzing)]
 pub(super) use self::guard::Guard;
 pub(super) use self::guarded::{Follower, Guarded, Warden};
-
-use crate::routing::Millis;
-
-/// The bytes of `PRI * HTTP/2.0 …`, which clients send before the first frame.
-const PREFACE: u8 = 24;
-
-/// Follows both directions of a connection.
-pub(super) trait Follow {
-    /// Follows what has just been read.
-    ///
-    /// # Errors
-    /// The flood that it is part of; from then on, whatever comes.
-    fn feed(&mut self, fresh: &[u8], now: Millis) -> Result<(), Flood>;
-
-    /// Follows what has just been written.
-    ///
-    /// # Errors
-    /// As [`Self::feed`]: the other side can make us write.
-    fn wrote(&mut self, written: &[u8], now: Millis) -> Result<(), Flood>;
-
-    /// What has been too much.
-    fn flood(&self) -> Option<Flood>;
-
-    /// May more be read before what has been is looked at?
-    fn may_read(&self) -> bool {
-        true
-    }
-
-    /// May a frame of ours be written here?
-    fn is_between_frames(&self) -> bool;
-
-    /// The last stream that the other side opened.
-    fn newest_stream(&self) -> u32;
-}
+#[cfg(any(test, fuzzing))]
+pub(super) use self::wire::Follow;
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +69,6 @@ pub(super) struct Bounds {
     pub(super) frames: usize,
     /// The largest header block in bytes, before it is decompressed: no list of that size has a larger one.
     pub(super) head_size: usize,
-    /// Streams at a time, as we have said in SETTINGS.
+    /// Streams at a time: as many as we have said in SETTINGS, or open ourselves.
     pub(super) streams: usize,
 }

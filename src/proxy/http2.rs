@@ -106,7 +106,7 @@ impl State {
         Next::Tell
     }
 
-    /// Notes what is waited for now, and until when. Nothing changes but while the connection is polled.
+    /// Notes what is waited for, and until when. Nothing changes but while the connection is polled.
     fn note(&mut self, worker: &Worker) {
         let limits = &worker.limits;
         let left = self.left_until(limits, worker.coarse());

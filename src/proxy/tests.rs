@@ -53,7 +53,7 @@ fn rows() -> Vec<(&'static str, String, &'static str)> {
         (
             "moved of a body or a tunnel before all others have had their turn",
             bytes(turns::QUANTUM),
-            "waits for its turn, but one piece",
+            "waits for its turn",
         ),
         ("given to the kernel and not sent yet, a connection", window(socket::UNSENT), "waits"),
         (

@@ -67,7 +67,7 @@ impl Turns {
                 // Goes on when the sockets have been looked at.
                 yield_now().await;
                 let now = Instant::now();
-                turns = turns_after(now.saturating_duration_since(looked).saturating_sub(TAKES * moving));
+                turns = turns_after(now.saturating_duration_since(looked), moving);
                 looked = now;
             }
         }
@@ -126,8 +126,9 @@ impl Turn {
     }
 }
 
-/// How many turns there are when the others have taken so long.
-fn turns_after(others: Duration) -> usize {
+/// How many turns there are when the last look is so long ago, and so many have moved since.
+fn turns_after(look: Duration, moving: u32) -> usize {
+    let others = look.saturating_sub(TAKES * moving);
     usize::try_from(1 + others.as_micros() / SHARE.as_micros()).unwrap_or(MOST).min(MOST)
 }
 
@@ -186,9 +187,11 @@ mod tests {
 
     #[test]
     fn there_are_more_turns_where_the_others_take_long() {
-        for (micros, turns) in [(0, 1), (50, 1), (249, 1), (250, 2), (1_000, 5), (3_750, 16), (u64::MAX, 16)] {
-            assert_eq!(turns_after(Duration::from_micros(micros)), turns, "{micros} µs");
+        for (micros, turns) in [(0, 1), (50, 1), (349, 1), (350, 2), (1_100, 5), (3_850, 16), (u64::MAX, 16)] {
+            assert_eq!(turns_after(Duration::from_micros(micros), 1), turns, "{micros} µs");
         }
+        // Not where it is the quanta that do.
+        assert_eq!(turns_after(Duration::from_micros(16 * 100 + 249), 16), 1);
     }
 
     struct Woken(AtomicUsize);

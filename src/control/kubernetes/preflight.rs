@@ -49,8 +49,8 @@ const SETTLED: Millis = Millis(60_000);
 /// Translates a cluster in which nothing is under way; returns what is to be said of each Ingress.
 fn translated(translator: &mut Translator, index: &mut Index, secrets: &Secrets) -> BTreeMap<Name, Vec<Problem>> {
     let mut said = BTreeMap::new();
-    for now in [Millis(0), SETTLED] {
-        let made = ring().and_then(|ring| translator.translate(index, secrets, &ring, now));
+    for time in [Millis(0), SETTLED] {
+        let made = ring().and_then(|ring| translator.translate(index, secrets, &ring, time));
         said.extend(made.into_iter().flat_map(|made| made.verdicts).map(|verdict| (verdict.ingress, verdict.problems)));
     }
     said

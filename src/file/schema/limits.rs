@@ -71,7 +71,8 @@ pub struct Limits {
     /// head; a request that comes on top is refused and may be sent again.
     #[schemars(with = "Option<Size>")]
     pub http2_heads: Option<At<String>>,
-    /// HTTP/2 frames that bring no request forward, on top of what work and time make up for; more end the connection, to a client or to an endpoint.
+    /// HTTP/2 frames that bring no request forward, on top of what work and time make up for; more end the connection, to a
+    /// client or to an endpoint.
     #[schemars(with = "Option<Count>")]
     pub http2_frames: Option<At<String>>,
     /// Client connections at a time, in all; what comes on top is answered with 503. Less, if there are not two file

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::Bounds;
 use super::block::Blocks;
 use super::budget::{Budget, PER_ANSWER};
 use super::flood::Flood;
 use super::head::{self, Cutter, Frame};
 use super::streams::{Opened, Streams};
-use super::{Bounds, Follow, PREFACE};
+use super::wire::{Follow, Wire};
 use crate::routing::Millis;
 
 const REFUSED_STREAM: u32 = 7;
@@ -22,52 +23,44 @@ const HEADS_AT_ONCE: u32 = 128 * 1024;
 /// Follows the frames of one connection with a client.
 #[derive(Debug)]
 pub(in crate::proxy) struct Guard {
-    /// So much of the preface is still to come.
-    preface: u8,
-    incoming: Cutter,
-    outgoing: Cutter,
-    blocks: Blocks,
+    wire: Wire,
     /// So much of header blocks may still be read.
     heads_left: u32,
     streams: Streams,
-    budget: Budget,
     /// When the connection began, or the last stream was closed.
     quiet: Millis,
     /// When a frame of an answer was written last.
     moved: Millis,
-    flood: Option<Flood>,
 }
 
 impl Guard {
     /// For a connection of which nothing has been read yet, not even the preface.
     pub(in crate::proxy) fn new(bounds: Bounds, now: Millis) -> Self {
+        let blocks = Blocks::new(bounds.head_size, Flood::HeaderBlock.cost());
+        let budget = Budget::new(bounds.frames, now);
         Self {
-            preface: PREFACE,
-            incoming: Cutter::default(),
-            outgoing: Cutter::default(),
-            blocks: Blocks::new(bounds.head_size, Flood::HeaderBlock.cost()),
+            wire: Wire::new(Cutter::of_client(), Cutter::default(), blocks, budget),
             heads_left: HEADS_AT_ONCE,
             streams: Streams::new(bounds.streams.saturating_add(bounds.frames)),
-            budget: Budget::new(bounds.frames, now),
             quiet: now,
             moved: now,
-            flood: None,
         }
     }
 
     /// Since when the client owes the rest of a header block, of another frame that is not DATA, or of the preface.
     #[must_use]
     pub(in crate::proxy) fn unfinished_since(&self) -> Option<Millis> {
-        match self.blocks.owed_since(self.incoming.is_within()) {
-            None if self.preface > 0 => Some(self.quiet),
-            owed => owed.or_else(|| self.incoming.unfinished_since()),
+        let Wire { incoming, blocks, .. } = &self.wire;
+        match blocks.owed_since(incoming.is_within()) {
+            None if incoming.awaits_preface() => Some(self.quiet),
+            owed => owed.or_else(|| incoming.unfinished_since()),
         }
     }
 
     /// Has the client still to say that it speaks HTTP/2?
     #[must_use]
     pub(in crate::proxy) fn awaits_preface(&self) -> bool {
-        self.preface > 0
+        self.wire.incoming.awaits_preface()
     }
 
     /// Since when no request waits for an answer or the end of one.
@@ -99,65 +92,14 @@ impl Guard {
         self.streams.still_since(number, now)
     }
 
-    /// A frame of the client, as soon as it is known.
-    fn came(&mut self, frame: &Frame, now: Millis) -> Result<(), Flood> {
-        if let head::HEADERS | head::CONTINUATION = frame.kind {
-            self.heads_left = self.heads_left.saturating_sub(frame.length);
-        }
-        match frame.kind {
-            head::CONTINUATION => return self.blocks.go_on(frame, &mut self.budget),
-            head::HEADERS => return self.headers(frame, now),
-            _ => self.blocks.end(),
-        }
-        if frame.kind != head::RST_STREAM {
-            return self.budget.pay(frame);
-        }
-        match self.close(frame.stream, now) {
-            Some(age) if age >= MEANT => Ok(()),
-            Some(_) => self.budget.charge(Flood::RapidReset),
-            None => self.budget.charge(Flood::Reset),
-        }
-    }
-
     fn headers(&mut self, frame: &Frame, now: Millis) -> Result<(), Flood> {
+        let Wire { incoming, blocks, budget, .. } = &mut self.wire;
         match self.streams.open(frame.stream, now) {
             Opened::New => {}
-            Opened::Nothing => self.budget.charge(Flood::Headers)?,
+            Opened::Nothing => budget.charge(Flood::Headers)?,
             Opened::TooMany => return Err(Flood::Streams),
         }
-        self.blocks.begin(frame, self.incoming.since(), &mut self.budget)
-    }
-
-    /// A frame of ours.
-    fn went(&mut self, frame: &Frame, now: Millis) -> Result<(), Flood> {
-        match frame.kind {
-            head::DATA | head::HEADERS => {
-                self.budget.sent(if frame.kind == head::DATA { frame.data() } else { 0 });
-                self.moved = now;
-                if !frame.ends_stream() {
-                    self.streams.moved(frame.stream, now);
-                } else if self.close(frame.stream, now).is_some() {
-                    self.budget.earn(PER_ANSWER);
-                }
-            }
-            head::RST_STREAM => {
-                let was_open = self.close(frame.stream, now).is_some();
-                // A client may not have read how many streams it may open.
-                let is_refused = frame.number() == REFUSED_STREAM;
-                if is_refused || frame.is_provoked() {
-                    return self.budget.provoked(was_open && !is_refused);
-                }
-            }
-            head::GOAWAY => {
-                let was_idle = self.streams.is_empty();
-                self.streams.end_at(frame.number());
-                if !was_idle {
-                    self.settle(now);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+        blocks.begin(frame, incoming.since(), budget)
     }
 
     fn close(&mut self, stream: u32, now: Millis) -> Option<Duration> {
@@ -174,40 +116,71 @@ impl Guard {
 }
 
 impl Follow for Guard {
-    fn feed(&mut self, mut fresh: &[u8], now: Millis) -> Result<(), Flood> {
-        self.budget.pass(now);
-        let preface = usize::from(self.preface).min(fresh.len());
-        self.preface -= preface as u8;
-        fresh = &fresh[preface..];
-        while self.flood.is_none()
-            && let Some(frame) = self.incoming.cut(&mut fresh, now)
-        {
-            self.flood = self.came(&frame, now).err();
+    fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn wire_mut(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
+    fn came(&mut self, frame: &Frame, now: Millis) -> Result<(), Flood> {
+        if let head::HEADERS | head::CONTINUATION = frame.kind {
+            self.heads_left = self.heads_left.saturating_sub(frame.length);
         }
-        self.flood.map_or(Ok(()), Err)
-    }
-
-    fn wrote(&mut self, mut written: &[u8], now: Millis) -> Result<(), Flood> {
-        while let Some(frame) = self.outgoing.cut(&mut written, now) {
-            let went = self.went(&frame, now);
-            self.flood = self.flood.or(went.err());
+        let Wire { blocks, budget, .. } = &mut self.wire;
+        match frame.kind {
+            head::CONTINUATION => return blocks.go_on(frame, budget),
+            head::HEADERS => return self.headers(frame, now),
+            _ => blocks.end(),
         }
-        self.flood.map_or(Ok(()), Err)
+        if frame.kind != head::RST_STREAM {
+            return budget.pay(frame);
+        }
+        let flood = match self.close(frame.stream, now) {
+            Some(age) if age >= MEANT => return Ok(()),
+            Some(_) => Flood::RapidReset,
+            None => Flood::Reset,
+        };
+        self.wire.budget.charge(flood)
     }
 
-    fn flood(&self) -> Option<Flood> {
-        self.flood
-    }
-
-    fn may_read(&self) -> bool {
-        self.heads_left > 0
-    }
-
-    fn is_between_frames(&self) -> bool {
-        self.outgoing.is_between()
+    fn went(&mut self, frame: &Frame, now: Millis) -> Result<(), Flood> {
+        match frame.kind {
+            head::DATA | head::HEADERS => {
+                self.wire.budget.sent(if frame.kind == head::DATA { frame.data() } else { 0 });
+                self.moved = now;
+                if !frame.ends_stream() {
+                    self.streams.moved(frame.stream, now);
+                } else if self.close(frame.stream, now).is_some() {
+                    self.wire.budget.earn(PER_ANSWER);
+                }
+            }
+            head::RST_STREAM => {
+                let was_open = self.close(frame.stream, now).is_some();
+                // A client may not have read how many streams it may open.
+                let is_refused = frame.number() == REFUSED_STREAM;
+                if is_refused || frame.is_provoked() {
+                    return self.wire.budget.provoked(was_open && !is_refused);
+                }
+            }
+            head::GOAWAY => {
+                let was_idle = self.streams.is_empty();
+                self.streams.end_at(frame.number());
+                if !was_idle {
+                    self.settle(now);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn newest_stream(&self) -> u32 {
         self.streams.newest()
+    }
+
+    fn may_read(&self) -> bool {
+        self.heads_left > 0
     }
 }

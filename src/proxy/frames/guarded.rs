@@ -15,11 +15,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Bounds;
 use super::endpoint::EndpointGuard;
 use super::flood::Flood;
 use super::guard::Guard;
 use super::head;
-use super::{Bounds, Follow};
+use super::wire::Follow;
 use crate::routing::Millis;
 
 /// Who knows the time, and wants to know about floods and what becomes of what is written.

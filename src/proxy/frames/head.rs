@@ -28,7 +28,7 @@ const PADDED: u8 = 0x8;
 
 /// What is known about a frame once it has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(in crate::proxy) struct Frame {
     pub(super) kind: u8,
     flags: u8,
     pub(super) stream: u32,
@@ -92,9 +92,14 @@ impl Frame {
     }
 }
 
+/// The bytes of `PRI * HTTP/2.0 …`, which clients send before the first frame.
+const PREFACE: u8 = 24;
+
 /// One direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Cutter {
+    /// So much of the preface is still to come.
+    preface: u8,
     /// The beginning of a frame that has not come far enough, so many bytes of it.
     begun: [u8; SIZE + PREFIX],
     has: u8,
@@ -106,16 +111,18 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// Of a direction in which so many bytes come before the first frame.
-    pub(super) fn after(bytes: u32) -> Self {
-        Self { rest: bytes, ..Self::default() }
+    /// Of the direction that begins with the preface.
+    pub(super) fn of_client() -> Self {
+        Self { preface: PREFACE, ..Self::default() }
     }
 
     /// Takes bytes up to the next frame of which enough is there, or all of them.
     pub(super) fn cut(&mut self, bytes: &mut &[u8], now: Millis) -> Option<Frame> {
-        let passed = (self.rest as usize).min(bytes.len());
+        let preface = usize::from(self.preface).min(bytes.len());
+        self.preface -= preface as u8;
+        let passed = (self.rest as usize).min(bytes.len() - preface);
         self.rest -= passed as u32;
-        *bytes = &bytes[passed..];
+        *bytes = &bytes[preface + passed..];
         if self.has == 0 && !bytes.is_empty() {
             self.since = now;
         }
@@ -146,7 +153,12 @@ impl Cutter {
 
     /// Is everything that has come a number of whole frames?
     pub(super) fn is_between(&self) -> bool {
-        self.has == 0 && self.rest == 0
+        self.preface == 0 && self.has == 0 && self.rest == 0
+    }
+
+    /// Is a part of the preface still to come?
+    pub(super) fn awaits_preface(&self) -> bool {
+        self.preface > 0
     }
 
     /// Is a part of the last frame still to come?

@@ -73,8 +73,8 @@ fn a_ring_has_one_to_thirty_two_keys_of_different_ids() {
     let twice = KeyRing::new(vec![key(4, 0), key(3, 0), key(4, 9)]);
     assert_eq!(twice.unwrap_err(), KeyRingError::DuplicateId(KeyId::new(4).unwrap()));
     let all: Vec<_> = (0..32).map(|id| (id, u64::from(id) * 10)).collect();
-    for now in 0..320 {
-        check_signer(&all, now, u8::try_from(now / 10).unwrap());
+    for second in 0..320 {
+        check_signer(&all, second, u8::try_from(second / 10).unwrap());
     }
 }
 
